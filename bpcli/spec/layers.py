@@ -1,0 +1,210 @@
+"""The options of every layer; what the layers compute stands in :mod:`bpcli.network.layers`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bpcli.spec.initializers import GlorotUniform, Init
+from bpcli.spec.options import (
+    Boolean,
+    Choice,
+    Either,
+    Integer,
+    Items,
+    Layers,
+    Number,
+    Text,
+    Word,
+    option,
+)
+
+
+@dataclass(frozen=True)
+class LayerOptions:
+    """What any layer takes; the class attribute ``name`` is what a spec calls the layer."""
+
+    name = ""
+    label: str | None = option(
+        Text(), None, key="name", keyword=True, doc="a name of its own, else its type and ordinal"
+    )
+
+
+@dataclass(frozen=True)
+class WeightedOptions(LayerOptions):
+    """What layers with a weight and a bias take besides their own options."""
+
+    init: Init = option(Choice("init"), GlorotUniform(), keyword=True, doc="of the weight")
+    bias: bool | Init = option(
+        Either((Boolean(), Choice("init"))), True, keyword=True, doc="false, or how it starts"
+    )
+    freeze: tuple[str, ...] = option(
+        Items(Text()), (), keyword=True, doc="parameters that training leaves as they are"
+    )
+
+
+@dataclass(frozen=True)
+class Dense(WeightedOptions):
+    """An affine map of the last axis: x W + b."""
+
+    name = "dense"
+    units: int = option(Integer(1), doc="the size of the output's last axis")
+
+
+@dataclass(frozen=True)
+class Dropout(LayerOptions):
+    """Zeroes a random share of the values while training."""
+
+    name = "dropout"
+    rate: float = option(Number(low=0, below=1), 0.5, doc="the share that is dropped")
+
+
+@dataclass(frozen=True)
+class Flatten(LayerOptions):
+    """All axes of an example in one."""
+
+    name = "flatten"
+
+
+@dataclass(frozen=True)
+class BatchNorm(LayerOptions):
+    """Normalizes each feature over the batch (and over positions)."""
+
+    name = "batch_norm"
+    epsilon: float = option(Number(above=0), 1e-5)
+    momentum: float = option(Number(low=0, high=1), 0.1, doc="the weight of the new batch")
+    freeze: tuple[str, ...] = option(Items(Text()), (), keyword=True)
+
+
+@dataclass(frozen=True)
+class LayerNorm(LayerOptions):
+    """Normalizes each example over its last axis."""
+
+    name = "layer_norm"
+    epsilon: float = option(Number(above=0), 1e-5)
+    freeze: tuple[str, ...] = option(Items(Text()), (), keyword=True)
+
+
+@dataclass(frozen=True)
+class RmsNorm(LayerOptions):
+    """Divides each example by the root mean square of its last axis."""
+
+    name = "rms_norm"
+    epsilon: float = option(Number(above=0), 1e-6)
+    freeze: tuple[str, ...] = option(Items(Text()), (), keyword=True)
+
+
+@dataclass(frozen=True)
+class Residual(LayerOptions):
+    """The input plus what the inner layers make of it."""
+
+    name = "residual"
+    layers: tuple[LayerOptions, ...] = option(Layers())
+    projection: bool = option(
+        Boolean(), False, doc="a linear map on the skip path where the shapes differ"
+    )
+
+
+@dataclass(frozen=True)
+class Repeat(LayerOptions):
+    """The same layers several times, each with weights of its own; written out before building."""
+
+    name = "repeat"
+    times: int = option(Integer(1))
+    layers: tuple[LayerOptions, ...] = option(Layers())
+
+
+@dataclass(frozen=True)
+class Identity(LayerOptions):
+    """x."""
+
+    name = "identity"
+
+
+@dataclass(frozen=True)
+class Relu(LayerOptions):
+    """max(x, 0)."""
+
+    name = "relu"
+
+
+@dataclass(frozen=True)
+class LeakyRelu(LayerOptions):
+    """x where positive, slope * x elsewhere."""
+
+    name = "leaky_relu"
+    slope: float = option(Number(), 0.01)
+
+
+@dataclass(frozen=True)
+class Elu(LayerOptions):
+    """x where positive, alpha * (exp(x) - 1) elsewhere."""
+
+    name = "elu"
+    alpha: float = option(Number(), 1.0)
+
+
+@dataclass(frozen=True)
+class Selu(LayerOptions):
+    """The scaled ELU that keeps mean 0 and variance 1."""
+
+    name = "selu"
+
+
+@dataclass(frozen=True)
+class Gelu(LayerOptions):
+    """x times the normal distribution function of x."""
+
+    name = "gelu"
+    approximate: str = option(Word(("none", "tanh")), "none")
+
+
+@dataclass(frozen=True)
+class Silu(LayerOptions):
+    """x * sigmoid(x)."""
+
+    name = "silu"
+
+
+@dataclass(frozen=True)
+class Tanh(LayerOptions):
+    """tanh(x)."""
+
+    name = "tanh"
+
+
+@dataclass(frozen=True)
+class Sigmoid(LayerOptions):
+    """1 / (1 + exp(-x))."""
+
+    name = "sigmoid"
+
+
+@dataclass(frozen=True)
+class Softplus(LayerOptions):
+    """ln(1 + exp(x))."""
+
+    name = "softplus"
+
+
+@dataclass(frozen=True)
+class Exponential(LayerOptions):
+    """exp(x)."""
+
+    name = "exponential"
+
+
+@dataclass(frozen=True)
+class Softmax(LayerOptions):
+    """exp(x) over its sum along the last axis."""
+
+    name = "softmax"
+
+
+LAYERS: dict[str, type[LayerOptions]] = {
+    layer.name: layer
+    for layer in (
+        Dense, Dropout, Flatten, BatchNorm, LayerNorm, RmsNorm, Residual, Repeat,
+        Identity, Relu, LeakyRelu, Elu, Selu, Gelu, Silu, Tanh, Sigmoid, Softplus, Exponential,
+        Softmax,
+    )
+}  # fmt: skip
