@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bpcli.network import Layer as Layer
     from bpcli.network import Network as Network
-    from bpcli.network import build_network as build_network
-    from bpcli.spec import Spec as Spec
+    from bpcli.build import build_network as build_network
+    from bpcli.spec.model import Spec as Spec
     from bpcli.spec import load_spec as load_spec
 
 __version__ = "0.1.0"
@@ -20,8 +20,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "Layer": "bpcli.network",
     "Network": "bpcli.network",
-    "build_network": "bpcli.network",
-    "Spec": "bpcli.spec",
+    "build_network": "bpcli.build",
+    "Spec": "bpcli.spec.model",
     "load_spec": "bpcli.spec",
 }
 __all__ = ["Layer", "Network", "Spec", "__version__", "build_network", "load_spec"]

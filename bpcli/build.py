@@ -1,0 +1,145 @@
+"""From a spec to its data and network: where spec, data and network meet.
+
+Whatever does not fit is a :class:`~bpcli.errors.SpecError` at the line of the spec that asks for
+it, found from the data's headers where they tell enough, and before memory is taken.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+
+from numpy.typing import DTypeLike
+
+from bpcli.data import Dataset, Description, describe, load_data
+from bpcli.errors import Problem, SpecError
+from bpcli.network import Chain, LayerError, Network
+from bpcli.network.layer import Shape
+from bpcli.network.parameters import flatten
+from bpcli.spec.model import Spec
+
+_BYTES = {"float32": 4, "float64": 8}
+_COPIES = 4  # of each parameter: itself, its gradient and, at most, two moments of the optimizer
+
+
+def prepare(spec: Spec) -> tuple[Dataset, Network]:
+    """The data read and the network built, ready to train; raises SpecError and DataError."""
+    check(spec, describe(spec))
+    dataset = load_data(spec)
+    return dataset, _network(spec, dataset.preparation.description())
+
+
+def build_network(spec: Spec, dtype: DTypeLike | None = None) -> Network:
+    """The spec's network with its initial weights; reads no more of the data than it must.
+
+    ``dtype`` is the spec's own unless given. Raises SpecError and DataError.
+    """
+    description = describe(spec)
+    if description.input_shape is None or description.outputs is None:
+        description = load_data(spec).preparation.description()
+    return _network(spec, description, dtype)
+
+
+def check(spec: Spec, description: Description) -> Chain | None:
+    """The layers joined, without any parameters, or None while the inputs' shape is unknown.
+
+    Raises SpecError where a shape does not fit, the outputs do not fit the targets, or the
+    parameters and activations do not fit into memory.
+    """
+    if description.input_shape is None:
+        return None
+    try:
+        chain = Chain(spec.network, description.input_shape)
+    except LayerError as error:
+        raise _placed(spec, error.place, error.problems[0].message) from None
+    _check_memory(spec, chain)
+    _check_outputs(spec, chain, description)
+    return chain
+
+
+def _network(spec: Spec, description: Description, dtype: DTypeLike | None = None) -> Network:
+    chain = check(spec, description)
+    assert chain is not None
+    try:
+        return Network(
+            spec.network,
+            spec.loss,
+            chain.input_shape,
+            dtype=dtype or spec.dtype,
+            seed=spec.seed,
+            l2=spec.training.l2,
+        )
+    except LayerError as error:
+        raise _placed(spec, error.place, error.problems[0].message) from None
+
+
+def _placed(spec: Spec, path: str, message: str) -> SpecError:
+    place = spec.source.place(path)
+    return SpecError([Problem(message, spec.source.file, place.line, place.column)])
+
+
+def _check_outputs(spec: Spec, chain: Chain, description: Description) -> None:
+    """The network must give as many outputs as the targets ask for."""
+    if description.outputs is None:
+        return
+    expected: Shape = (description.outputs,)
+    if chain.output_shape == expected:
+        return
+    last = chain.nodes[-1].layer
+    reason = f"{spec.loss.name} on these data needs {_outputs(expected)}"
+    if description.classes and spec.loss.name != "binary_cross_entropy":
+        shown = ", ".join(description.classes[:5]) + (
+            ", ..." if len(description.classes) > 5 else ""
+        )
+        reason += f", one for each class ({shown})"
+    raise _placed(
+        spec,
+        last.place,
+        f"{reason}; received {_outputs(chain.output_shape)}, at {last.place} ({last.path})",
+    )
+
+
+def _outputs(shape: Shape) -> str:
+    if len(shape) == 1:
+        return f"{shape[0]} output" + ("s" if shape[0] > 1 else "")
+    return f"outputs of shape {shape}"
+
+
+def _check_memory(spec: Spec, chain: Chain) -> None:
+    """Refuses, before anything is allocated, what this machine's memory cannot hold."""
+    size = _BYTES[spec.dtype]
+    needs = {}
+    for node in chain.walk():
+        if getattr(node.layer, "chain", None) is not None:
+            continue  # counted by the layers inside
+        declared = flatten(node.layer.parameters(node.input_shape))
+        weights = sum(math.prod(shape) for shape, _ in declared.values())
+        values = spec.training.batch_size * math.prod(node.output_shape)
+        needs[node.layer] = size * (_COPIES * weights + 2 * values)
+    available = _physical_memory()
+    if sum(needs.values()) <= available:
+        return
+    worst = max(needs, key=lambda layer: needs[layer])
+    raise _placed(
+        spec,
+        worst.place,
+        f"training this network needs {format_bytes(sum(needs.values()))} of memory, this machine "
+        f"has {format_bytes(available)}; {worst.path} alone needs {format_bytes(needs[worst])} for "
+        f"parameters, gradients, optimizer state and activations, at {worst.place}",
+    )
+
+
+def _physical_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # not a POSIX system
+        return 1 << 40
+
+
+def format_bytes(count: float) -> str:
+    """7_600_000_000 as '7.1 GiB'."""
+    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if count < 1024:
+            break
+        count /= 1024
+    return f"{count:.0f} bytes" if unit == "bytes" else f"{count:.1f} {unit}"
