@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bpcli.build import build_network as build_network
     from bpcli.network import Layer as Layer
     from bpcli.network import Network as Network
-    from bpcli.build import build_network as build_network
-    from bpcli.spec.model import Spec as Spec
     from bpcli.spec import load_spec as load_spec
+    from bpcli.spec.model import Spec as Spec
 
 __version__ = "0.1.0"
 

@@ -138,8 +138,6 @@ def _physical_memory() -> int:
 
 def format_bytes(count: float) -> str:
     """7_600_000_000 as '7.1 GiB'."""
-    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"):
-        if count < 1024:
-            break
-        count /= 1024
-    return f"{count:.0f} bytes" if unit == "bytes" else f"{count:.1f} {unit}"
+    units = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+    power = min(int(math.log(max(count, 1), 1024)), len(units) - 1)
+    return f"{count / 1024**power:.{1 if power else 0}f} {units[power]}"

@@ -116,17 +116,17 @@ class Chain:
         """∂L/∂inputs from ∂L/∂outputs; None where no layer before needs it."""
         observer, delta = self.observer, output_gradient
         for node, cache in zip(reversed(self.nodes), reversed(caches), strict=True):
-            arrived = delta
-            delta = node.layer.backward(
+            input_gradient = node.layer.backward(
                 cache,
-                arrived,
+                delta,
                 parameters.get(node.name, _NOTHING),
                 gradients.get(node.name, _NOTHING),
             )
             if observer is not None:
-                observer.backward(node, arrived, delta)
-            if delta is None:
+                observer.backward(node, delta, input_gradient)
+            if input_gradient is None:
                 return None
+            delta = input_gradient
         return delta
 
 

@@ -70,10 +70,11 @@ class Residual(Layer, spec.Residual):
     ) -> Array:
         caches, skip_cache = cache
         inner = self.chain.backward(caches, output_gradient, parameters, gradients)
-        skip = output_gradient
+        skip: Array | None = output_gradient
         if self.skip:
             skip = self.skip.backward(
                 skip_cache, output_gradient, parameters["projection"], gradients["projection"]
             )
+        assert inner is not None and skip is not None  # only a network's first layer gives none
         input_gradient = self.buffer("input_gradient", inner.shape, inner.dtype)
         return np.add(skip, inner, out=input_gradient)
