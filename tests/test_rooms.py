@@ -1,0 +1,67 @@
+"""Imports run one way, and the numeric core stays free of the terminal and of files."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "bpcli"
+# each room may import itself, the rooms after it in its tuple, and the leaf `errors`
+MAY_IMPORT = {
+    "spec": set(),
+    "network": {"spec"},
+    "optimization": {"spec"},
+    "data": {"spec"},
+    "build": {"spec", "network", "data"},
+    "training": {"spec", "network", "optimization", "data"},
+    "diagnosis": {"spec", "network", "optimization", "data", "training", "build"},
+}
+OWNERS = {"click": {"cli"}, "rich": {"report"}, "yaml": {"spec"}}
+
+
+def imports(file: Path) -> set[str]:
+    """Every module that a file imports anywhere, with its full name."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def room(file: Path) -> str:
+    return file.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_imports_run_one_way(file: Path) -> None:
+    here = room(file)
+    if here in MAY_IMPORT:
+        allowed = MAY_IMPORT[here] | {here, "errors"}
+        ours = {name.split(".")[1] for name in imports(file) if name.startswith("bpcli.")}
+        assert ours <= allowed
+    for package, owners in OWNERS.items():
+        if here not in owners:
+            assert package not in {name.split(".")[0] for name in imports(file)}
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in run.stdout.split()}
+
+
+def test_the_numeric_core_loads_no_terminal_and_no_yaml() -> None:
+    assert not {"click", "rich", "yaml"} & loaded_by("import bpcli.network")
+
+
+def test_import_bpcli_is_lazy() -> None:
+    assert not {"numpy", "click", "rich", "yaml"} & loaded_by("import bpcli")
