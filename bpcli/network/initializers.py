@@ -1,14 +1,126 @@
-"""Draws the numbers a parameter starts with."""
+"""Draws the numbers that a parameter starts with.
+
+With weights of variance 1/fan_in a signal keeps its size through a linear layer, with 1/fan_out a
+gradient does on its way back; the usual initializers sit between or correct for the activation.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from numpy.random import Generator
 
+from bpcli.errors import ShapeError
 from bpcli.network.layer import Array, Shape
+from bpcli.spec import initializers as spec
+from bpcli.spec.options import main_option
+
+# the shorthand names as (scale, mode, distribution) of variance scaling
+_SCALINGS = {
+    "glorot_uniform": (1.0, "fan_avg", "uniform"),
+    "glorot_normal": (1.0, "fan_avg", "normal"),
+    "he_uniform": (2.0, "fan_in", "uniform"),
+    "he_normal": (2.0, "fan_in", "normal"),
+    "lecun_uniform": (1.0, "fan_in", "uniform"),
+    "lecun_normal": (1.0, "fan_in", "normal"),
+}
+# standard deviation of a standard normal variable cut at ±2: √(1 - 4 φ(2) / (2 Φ(2) - 1))
+_CUT_DEVIATION = 0.87962566103423978
 
 
 def initialize(init: Any, shape: Shape, random: Generator) -> Array:
-    """float64 numbers of that shape; an init is a name, {name: options}, or options of the model."""
-    return random.standard_normal(shape) * 0.1
+    """float64 numbers of that shape, in every precision the same.
+
+    ``init`` is one of the spec's initializers, or written as in a spec: a name, or {name: options}.
+    Raises ShapeError where it cannot give that shape.
+    """
+    init = _read(init)
+    if init.name in _SCALINGS:
+        init = spec.VarianceScaling(*_SCALINGS[init.name])
+    return _DRAW[init.name](init, shape, random)
+
+
+def fans(shape: Shape) -> tuple[int, int]:
+    """(fan_in, fan_out) of a weight (*kernel, inputs, outputs): how many values feed an output,
+    and how many an input feeds."""
+    if len(shape) < 2:
+        return max(1, math.prod(shape)), max(1, math.prod(shape))
+    kernel = math.prod(shape[:-2])
+    return kernel * shape[-2], kernel * shape[-1]
+
+
+def _read(init: Any) -> Any:
+    if isinstance(init, str):
+        return spec.INITIALIZERS[init]()
+    if not isinstance(init, Mapping):
+        return init
+    ((name, value),) = init.items()
+    kind = spec.INITIALIZERS[name]
+    main = main_option(kind)
+    if isinstance(value, Mapping):
+        return kind(**value)
+    return kind(**{main.field: value}) if main else kind()
+
+
+def _variance_scaling(init: spec.VarianceScaling, shape: Shape, random: Generator) -> Array:
+    """Var = scale / fan."""
+    fan_in, fan_out = fans(shape)
+    fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[init.mode]
+    deviation = math.sqrt(init.scale / fan)
+    if init.distribution == "uniform":  # of variance limit² / 3
+        limit = math.sqrt(3) * deviation
+        return random.uniform(-limit, limit, shape)
+    if init.distribution == "normal":
+        return deviation * random.standard_normal(shape)
+    return deviation / _CUT_DEVIATION * _truncated_normal(shape, random)
+
+
+def _truncated_normal(shape: Shape, random: Generator) -> Array:
+    """Standard normal numbers, those beyond ±2 drawn again."""
+    numbers = random.standard_normal(shape)
+    outside = np.abs(numbers) > 2
+    while outside.any():
+        numbers[outside] = random.standard_normal(np.count_nonzero(outside))
+        outside = np.abs(numbers) > 2
+    return numbers
+
+
+def _orthogonal(init: spec.Orthogonal, shape: Shape, random: Generator) -> Array:
+    """Q of a normal matrix, its signs fixed so that every orthogonal matrix is equally likely
+    (Mezzadri 2007); axes before the last count as rows."""
+    if len(shape) < 2:
+        raise ShapeError(f"orthogonal needs two axes or more, received the shape {shape}")
+    rows, columns = math.prod(shape[:-1]), shape[-1]
+    normal = random.standard_normal((max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(normal)
+    q = q * np.sign(np.diagonal(r))
+    return init.gain * (q if rows >= columns else q.T).reshape(shape)
+
+
+def _identity(init: spec.Identity, shape: Shape, random: Generator) -> Array:
+    if len(shape) != 2:
+        raise ShapeError(f"identity needs a matrix, received the shape {shape}")
+    return np.eye(*shape)
+
+
+def _values(init: spec.Values, shape: Shape, random: Generator) -> Array:
+    values = np.array(init.values, np.float64)
+    if values.shape != shape:
+        raise ShapeError(f"values must have the parameter's shape {shape}, received {values.shape}")
+    return values
+
+
+_DRAW: dict[str, Any] = {
+    "variance_scaling": _variance_scaling,
+    "orthogonal": _orthogonal,
+    "identity": _identity,
+    "values": _values,
+    "zeros": lambda init, shape, random: np.zeros(shape),
+    "ones": lambda init, shape, random: np.ones(shape),
+    "constant": lambda init, shape, random: np.full(shape, init.value),
+    "normal": lambda init, shape, random: init.std * random.standard_normal(shape),
+    "uniform": lambda init, shape, random: random.uniform(init.low, init.high, shape),
+}

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bpcli.network.buffers import Buffers
 from bpcli.spec.layers import LAYERS, LayerOptions
 
 if TYPE_CHECKING:
     from numpy.random import Generator
-    from numpy.typing import DTypeLike
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -27,10 +27,9 @@ Declared = dict[str, Any]
 Views = Mapping[str, Any]
 
 _CLASSES: dict[str, type[Layer]] = {}  # our own layers by the name that a spec calls them
-_MOST_BUFFERS = 64  # batch shapes come and go; a layer needs only a few of them at a time
 
 
-class Layer(LayerOptions):
+class Layer(Buffers, LayerOptions):
     """One differentiable step of a network.
 
     A subclass names itself, annotates its options as dataclass fields (the main one first) and
@@ -81,23 +80,6 @@ class Layer(LayerOptions):
     ) -> Array | None:
         """The gradient by the inputs; writes (not adds) those by the parameters."""
         raise NotImplementedError
-
-    def buffer(self, name: str, shape: Shape, dtype: DTypeLike) -> Array:
-        """An array to write into, made once per shape; its contents live until the next use.
-
-        Fresh temporaries of a large batch cost more in page faults than the arithmetic does.
-        """
-        key = (name, shape, dtype)
-        try:
-            return self._buffers[key]
-        except (KeyError, AttributeError):
-            return self._new_buffer(key)
-
-    def _new_buffer(self, key: tuple[str, Shape, DTypeLike]) -> Array:
-        if not hasattr(self, "_buffers") or len(self._buffers) >= _MOST_BUFFERS:
-            self._buffers: dict[Any, Array] = {}
-        self._buffers[key] = array = np.empty(key[1], key[2])
-        return array
 
 
 def make_layer(options: LayerOptions) -> Layer:
