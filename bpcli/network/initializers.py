@@ -40,16 +40,15 @@ def initialize(init: Any, shape: Shape, random: Generator) -> Array:
     init = _read(init)
     if init.name in _SCALINGS:
         init = spec.VarianceScaling(*_SCALINGS[init.name])
-    return _DRAW[init.name](init, shape, random)
+    drawn: Array = _DRAW[init.name](init, shape, random)
+    return drawn
 
 
 def fans(shape: Shape) -> tuple[int, int]:
     """(fan_in, fan_out) of a weight (*kernel, inputs, outputs): how many values feed an output,
-    and how many an input feeds."""
-    if len(shape) < 2:
-        return max(1, math.prod(shape)), max(1, math.prod(shape))
-    kernel = math.prod(shape[:-2])
-    return kernel * shape[-2], kernel * shape[-1]
+    and how many outputs a value feeds."""
+    outputs = shape[-1] if shape else 1
+    return math.prod(shape[:-1]), math.prod(shape[:-2]) * outputs
 
 
 def _read(init: Any) -> Any:
@@ -92,24 +91,25 @@ def _orthogonal(init: spec.Orthogonal, shape: Shape, random: Generator) -> Array
     """Q of a normal matrix, its signs fixed so that every orthogonal matrix is equally likely
     (Mezzadri 2007); axes before the last count as rows."""
     if len(shape) < 2:
-        raise ShapeError(f"orthogonal needs two axes or more, received the shape {shape}")
+        raise ShapeError(f"orthogonal needs two axes or more, the parameter has shape {shape}")
     rows, columns = math.prod(shape[:-1]), shape[-1]
     normal = random.standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(normal)
-    q = q * np.sign(np.diagonal(r))
-    return init.gain * (q if rows >= columns else q.T).reshape(shape)
+    q *= init.gain * np.sign(np.diagonal(r))
+    matrix: Array = q if rows >= columns else q.T
+    return matrix.reshape(shape)
 
 
 def _identity(init: spec.Identity, shape: Shape, random: Generator) -> Array:
     if len(shape) != 2:
-        raise ShapeError(f"identity needs a matrix, received the shape {shape}")
+        raise ShapeError(f"identity needs two axes, the parameter has shape {shape}")
     return np.eye(*shape)
 
 
 def _values(init: spec.Values, shape: Shape, random: Generator) -> Array:
     values = np.array(init.values, np.float64)
     if values.shape != shape:
-        raise ShapeError(f"values must have the parameter's shape {shape}, received {values.shape}")
+        raise ShapeError(f"the parameter has shape {shape}, its values have shape {values.shape}")
     return values
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from inspect import get_annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,7 +47,7 @@ class Layer(Buffers, LayerOptions):
         super().__init_subclass__(**keywords)
         if cls.name in LAYERS:
             _CLASSES.setdefault(cls.name, cls)
-        elif "__annotations__" in cls.__dict__:
+        elif get_annotations(cls):
             # options are read-only in the spec's own classes, but a layer may keep things
             dataclass(frozen=True, eq=False)(cls)
             del cls.__setattr__, cls.__delattr__

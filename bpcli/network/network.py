@@ -9,9 +9,10 @@ import numpy as np
 from numpy.random import Generator, default_rng
 from numpy.typing import DTypeLike
 
+from bpcli.errors import ShapeError
 from bpcli.network.chain import Chain, LayerError, Node, Observer
 from bpcli.network.initializers import initialize
-from bpcli.network.layer import Array, Declared, Shape
+from bpcli.network.layer import Array, Declared, Layer, Shape
 from bpcli.network.losses import Loss, make_loss
 from bpcli.network.parameters import Layout, ParameterVector, flatten, nest
 from bpcli.spec.layers import LayerOptions
@@ -59,7 +60,20 @@ class Network:
         random = default_rng([seed, _WEIGHTS])
         for vector, inits in ((self.parameters, declared), (self.state, state)):
             for name, (shape, init) in inits.items():
-                vector[name][...] = initialize(init, shape, random)
+                try:
+                    vector[name][...] = initialize(init, shape, random)
+                except ShapeError as error:
+                    raise LayerError(
+                        self._owner(name), f"{name} cannot start so: {error}"
+                    ) from None
+
+    def _owner(self, name: str) -> Layer:
+        """The innermost layer that a parameter belongs to."""
+        layers = [node.layer for node in self.nodes]
+        return max(
+            (layer for layer in layers if name.startswith(layer.path + ".")),
+            key=lambda layer: len(layer.path),
+        )
 
     def _frozen(self, declared: Declared) -> list[str]:
         frozen = []
@@ -127,14 +141,15 @@ class Network:
         self.outputs = self.forward(inputs, training=training, random=random)
         value, cache = self.loss.forward(self.outputs, targets)
         self.backward(self.loss.backward(cache))
-        return float(value) + self.penalty(), self.gradients
+        return value.item() + self.penalty(), self.gradients
 
     def penalty(self) -> float:
         """½ l2 Σ‖W‖² over the weights; biases, scales and shifts are not pulled to zero."""
         if not self.l2:
             return 0.0
         weights = (self.parameters[name].reshape(-1) for name in self._weights)
-        return 0.5 * self.l2 * float(sum(weight @ weight for weight in weights))
+        squares: float = np.asarray(sum(weight @ weight for weight in weights)).item()
+        return 0.5 * self.l2 * squares
 
     def predict(self, inputs: Array) -> Array:
         """The outputs in evaluation mode, in an array of their own."""

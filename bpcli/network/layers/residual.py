@@ -75,6 +75,8 @@ class Residual(Layer, spec.Residual):
             skip = self.skip.backward(
                 skip_cache, output_gradient, parameters["projection"], gradients["projection"]
             )
-        assert inner is not None and skip is not None  # only a network's first layer gives none
+        assert inner is not None  # only a network's first layer gives none
+        assert skip is not None
         input_gradient = self.buffer("input_gradient", inner.shape, inner.dtype)
-        return np.add(skip, inner, out=input_gradient)
+        np.add(skip, inner, out=input_gradient)
+        return input_gradient
