@@ -12,6 +12,7 @@ from bpcli.spec.options import (
     Integer,
     Items,
     Layers,
+    Name,
     Number,
     Text,
     Word,
@@ -25,7 +26,7 @@ class LayerOptions:
 
     name = ""
     label: str | None = option(
-        Text(), None, key="name", keyword=True, doc="a name of its own, else its type and ordinal"
+        Name(), None, key="name", keyword=True, doc="a name of its own, else its type and ordinal"
     )
 
 
@@ -38,7 +39,7 @@ class WeightedOptions(LayerOptions):
         Either((Boolean(), Choice("init"))), True, keyword=True, doc="false, or how it starts"
     )
     freeze: tuple[str, ...] = option(
-        Items(Text()), (), keyword=True, doc="parameters that training leaves as they are"
+        Items(Text(), least=0), (), keyword=True, doc="parameters that training leaves as they are"
     )
 
 
@@ -72,7 +73,7 @@ class BatchNorm(LayerOptions):
     name = "batch_norm"
     epsilon: float = option(Number(above=0), 1e-5)
     momentum: float = option(Number(low=0, high=1), 0.1, doc="the weight of the new batch")
-    freeze: tuple[str, ...] = option(Items(Text()), (), keyword=True)
+    freeze: tuple[str, ...] = option(Items(Text(), least=0), (), keyword=True)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class LayerNorm(LayerOptions):
 
     name = "layer_norm"
     epsilon: float = option(Number(above=0), 1e-5)
-    freeze: tuple[str, ...] = option(Items(Text()), (), keyword=True)
+    freeze: tuple[str, ...] = option(Items(Text(), least=0), (), keyword=True)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class RmsNorm(LayerOptions):
 
     name = "rms_norm"
     epsilon: float = option(Number(above=0), 1e-6)
-    freeze: tuple[str, ...] = option(Items(Text()), (), keyword=True)
+    freeze: tuple[str, ...] = option(Items(Text(), least=0), (), keyword=True)
 
 
 @dataclass(frozen=True)

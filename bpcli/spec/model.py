@@ -44,11 +44,21 @@ FAMILIES: dict[str, dict[str, Any]] = {
 }
 
 
+# what can be watched, by part and metric
+METRIC = Word(
+    tuple(
+        f"{part}.{metric}"
+        for part in ("validation", "train")
+        for metric in ("loss", "accuracy", "rmse", "mae", "r2")
+    )
+)
+
+
 @dataclass(frozen=True)
 class EarlyStopping:
     """Stop when the metric has not improved for ``patience`` epochs; keep the best weights."""
 
-    metric: str = option(Text(), "validation.loss")
+    metric: str = option(METRIC, "validation.loss")
     patience: int = option(Integer(1), 10)
     min_delta: float = option(Number(low=0), 0.0)
 
@@ -73,7 +83,7 @@ class DiagnosisOptions:
     """Thresholds by name, and finding names or codes to leave out."""
 
     thresholds: tuple[tuple[str, float], ...] = option(Mapping(Number()), ())
-    ignore: tuple[str, ...] = option(Items(Text()), ())
+    ignore: tuple[str, ...] = option(Items(Text(), least=0), ())
 
 
 class Place(NamedTuple):
@@ -112,5 +122,10 @@ class Spec:
     schedule: Schedule = option(Choice("schedule"), ConstantRate())
     training: TrainingOptions = option(Record(TrainingOptions), TrainingOptions())
     diagnosis: DiagnosisOptions = option(Record(DiagnosisOptions), DiagnosisOptions())
-    # not an option of the file
-    source: Source = field(default_factory=Source, compare=False, repr=False, kw_only=True)
+    source: Source = field(
+        default_factory=Source,
+        compare=False,
+        repr=False,
+        kw_only=True,
+        metadata={"option": False},  # nothing that a file could say
+    )

@@ -13,6 +13,10 @@ import math
 from dataclasses import MISSING, dataclass
 from typing import Any
 
+from bpcli.errors import BpcliError
+
+LARGEST_INTEGER = 2**63 - 1  # NumPy counts no further
+
 
 class Mismatch(ValueError):  # noqa: N818  not an error of ours: the reader turns it into a Problem
     """The value is not of this kind; the message says what was expected."""
@@ -47,17 +51,20 @@ class Integer(Kind):
     def accept(self, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.refuse()
+        if abs(value) > LARGEST_INTEGER:
+            raise Mismatch("an integer of fewer than 19 digits")
         if self.low is not None and value < self.low:
             raise self.refuse()
         return value
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "integer"} | ({} if self.low is None else {"minimum": self.low})
+        bound = {} if self.low is None else {"minimum": self.low}
+        return {"type": "integer", **bound, "maximum": LARGEST_INTEGER}
 
 
 @dataclass(frozen=True)
 class Number(Kind):
-    """A finite number; ``above`` and ``below`` are excluded bounds, ``low`` and ``high`` included."""
+    """A finite number, within the excluded bounds above and below and the included low and high."""
 
     above: float | None = None
     low: float | None = None
@@ -132,6 +139,21 @@ class Text(Kind):
 
 
 @dataclass(frozen=True)
+class Name(Kind):
+    """A text that can be part of a path."""
+
+    expected = "a name without dots"
+
+    def accept(self, value: Any) -> str:
+        if not isinstance(value, str) or not value or "." in value:
+            raise self.refuse()
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^[^.]+$"}
+
+
+@dataclass(frozen=True)
 class Word(Kind):
     """One of a few fixed words."""
 
@@ -152,26 +174,28 @@ class Word(Kind):
 
 @dataclass(frozen=True)
 class Items(Kind):
-    """A list of one kind, kept as a tuple; ``count`` fixes its length."""
+    """A list of one kind, kept as a tuple; ``count`` fixes its length, ``least`` bounds it."""
 
     kind: Kind
     count: int | None = None
+    least: int = 1
 
     @property
     def expected(self) -> str:  # type: ignore[override]
         many = "a list" if self.count is None else f"a list of {self.count}"
         return f"{many}, each {self.kind.expected}"
 
+    def allows(self, length: int) -> bool:
+        return length == self.count if self.count is not None else length >= self.least
+
     def accept(self, value: Any) -> tuple[Any, ...]:
-        wrong_length = (
-            self.count is not None and isinstance(value, list) and len(value) != self.count
-        )
-        if not isinstance(value, list) or not value or wrong_length:
+        if not isinstance(value, list) or not self.allows(len(value)):
             raise self.refuse()
         return tuple(self.kind.accept(item) for item in value)
 
     def schema(self) -> dict[str, Any]:
-        length = {"minItems": self.count or 1} | ({"maxItems": self.count} if self.count else {})
+        least = self.least if self.count is None else self.count
+        length = {"minItems": least} | ({} if self.count is None else {"maxItems": self.count})
         return {"type": "array", "items": self.kind.schema()} | length
 
 
@@ -190,7 +214,7 @@ class Numbers(Kind):
         return items
 
     def schema(self) -> dict[str, Any]:
-        return {"type": ["number", "array"]}
+        return {"$ref": "#/$defs/numbers"}
 
 
 def _shape(nested: Any) -> tuple[int, ...]:
@@ -313,27 +337,36 @@ def options_of(model: type) -> tuple[Option, ...]:
     """The options of a model class in the order of its fields, the main one first.
 
     A field made without :func:`option` (in a user's layer) takes its kind from its annotation.
+    Raises BpcliError where the annotation is none that a spec could fill.
     """
-    found = []
-    for field in dataclasses.fields(model):
-        annotation = field.type if isinstance(field.type, str) else field.type.__name__
-        kind = field.metadata.get("kind") or _KIND_OF_ANNOTATION.get(annotation)
-        if kind is None:
-            raise TypeError(
-                f"{model.__name__}.{field.name}: an option is annotated int, float, bool or str, "
-                f"received {annotation}"
-            )
-        found.append(
-            Option(
-                key=field.metadata.get("key") or field.name,
-                field=field.name,
-                kind=kind,
-                default=field.default,
-                doc=field.metadata.get("doc", ""),
-                keyword=bool(field.kw_only),
-            )
-        )
+    given = (field for field in dataclasses.fields(model) if field.init and _is_option(field))
+    found = [_option_of(field, model) for field in given]
     return tuple(sorted(found, key=lambda option: option.keyword))
+
+
+def _is_option(field: dataclasses.Field[Any]) -> bool:
+    return bool(field.metadata.get("option", True))
+
+
+def _option_of(field: dataclasses.Field[Any], model: type) -> Option:
+    annotation = str(getattr(field.type, "__name__", field.type))
+    kind = field.metadata.get("kind") or _KIND_OF_ANNOTATION.get(annotation)
+    if kind is None:
+        raise BpcliError(
+            f"{model.__name__}.{field.name}: an option is annotated int, float, bool or str, "
+            f"received {annotation}"
+        )
+    default = field.default
+    if field.default_factory is not MISSING:
+        default = field.default_factory()
+    return Option(
+        key=field.metadata.get("key") or field.name,
+        field=field.name,
+        kind=kind,
+        default=default,
+        doc=field.metadata.get("doc", ""),
+        keyword=bool(field.kw_only),
+    )
 
 
 def main_option(model: type) -> Option | None:

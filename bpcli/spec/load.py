@@ -1,0 +1,119 @@
+"""Reads specs from files and texts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from bpcli.errors import Problem, SpecError
+from bpcli.spec.model import Spec
+from bpcli.spec.nodes import Mark
+from bpcli.spec.read import families_with, read_spec
+from bpcli.spec.settings import Setting, change, parse_setting, seed_setting
+from bpcli.spec.suggestions import did_you_mean
+from bpcli.spec.yaml import LARGEST_SIZE, read_yaml
+
+
+def load_spec(
+    path: str | Path,
+    *,
+    settings: Sequence[str] = (),
+    seed: int | None = None,
+    layers: Mapping[str, type] | None = None,
+) -> Spec:
+    """The spec in a file, ``-`` for standard input; SpecError with all that is wrong with it.
+
+    ``settings`` are changes like ``network.2.dense=16``, made in order before anything is checked;
+    ``layers`` are layer classes of the user's own by the names that the spec calls them.
+    """
+    if str(path) == "-":
+        file, folder, name = "<stdin>", Path(), "stdin"
+        content = sys.stdin.buffer.read(_LARGEST_FILE + 1)
+    else:
+        path = Path(path)
+        file, folder, name = str(path), path.parent, path.stem
+        content = _content(path)
+    return parse_spec(
+        _text(content, file),
+        file=file,
+        folder=folder,
+        name=name,
+        settings=settings,
+        seed=seed,
+        layers=layers,
+    )
+
+
+def parse_spec(
+    text: str,
+    *,
+    file: str = "<spec>",
+    folder: Path = Path(),
+    name: str = "spec",
+    settings: Sequence[str] = (),
+    seed: int | None = None,
+    layers: Mapping[str, type] | None = None,
+) -> Spec:
+    """The spec that a YAML text says; ``file`` is for messages, ``name`` where it gives none."""
+    root, problems = read_yaml(text, file)
+    changes: list[Setting] = []
+    for written in settings:
+        setting, wrong = parse_setting(written)
+        changes += [setting] if setting else []
+        problems += wrong
+    if seed is not None:
+        changes.append(seed_setting(seed))
+    families = families_with(layers)
+    for setting in changes:
+        root, wrong = change(root, setting, families)
+        problems += wrong
+    return read_spec(root, problems, file=file, folder=folder, name=name, layers=layers)
+
+
+_LARGEST_FILE = 4 * LARGEST_SIZE  # bytes; a character takes at most four
+
+
+def _content(path: Path) -> bytes:
+    file = str(path)
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_LARGEST_FILE + 1)
+    except FileNotFoundError:
+        _refuse(file, f"no such file{_near_files(path)}")
+    except IsADirectoryError:
+        _refuse(file, "is a directory, not a spec")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        _refuse(file, f"cannot be read: {reason.lower()}")
+
+
+def _near_files(path: Path) -> str:
+    try:
+        names = [other.name for other in path.parent.iterdir() if other.suffix in (".yaml", ".yml")]
+    except OSError:
+        return ""
+    return did_you_mean(path.name, names)
+
+
+def _text(content: bytes, file: str) -> str:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        _refuse(file, "is UTF-16; save it as UTF-8")
+    try:
+        return content[: _LARGEST_FILE + 1].decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if len(content) > _LARGEST_FILE:
+            _refuse(file, f"a spec holds at most {LARGEST_SIZE:,} characters")
+        before = content[: error.start]
+        line_start = before.rfind(b"\n") + 1
+        column = len(before[line_start:].decode("utf-8", "replace")) + 1
+        mark = Mark(file, before.count(b"\n") + 1, column)
+        byte = f"0x{content[error.start]:02x}"
+        raise SpecError(
+            [mark.problem(f"is not UTF-8 text (byte {byte}); save it as UTF-8")]
+        ) from None
+
+
+def _refuse(file: str, message: str) -> NoReturn:
+    raise SpecError([Problem(message, file)]) from None
