@@ -24,7 +24,7 @@ Rule = Callable[..., str | None]
 
 @dataclass(frozen=True)
 class Check:
-    """A rule on the options of a model class; ``at`` is the option that the message stands at."""
+    """A rule on the options of a model class; ``at`` is the path that the message stands at."""
 
     rule: Rule
     at: str
@@ -46,7 +46,7 @@ def check(model: type, at: str = "") -> Callable[[Rule], Rule]:
 
 
 def violations(model: type, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(option, message) of each rule that the values break; some values may be missing."""
+    """(path, message) of each rule that the values break; some values may be missing."""
     for ancestor in model.__mro__:
         for entry in _CHECKS.get(ancestor, ()):
             if all(option in values for option in entry.options):
@@ -185,7 +185,7 @@ def written_out(layers: tuple[LayerOptions, ...]) -> int:
     return total
 
 
-@check(Spec, at="training")
+@check(Spec, at="training.early_stopping")
 def early_stopping_has_what_it_watches(data: DataOptions, training: TrainingOptions) -> str | None:
     stopping = training.early_stopping
     if stopping is None or stopping.metric.startswith("train."):

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from bpcli.errors import Problem, SpecError
 from bpcli.spec.model import Spec
-from bpcli.spec.nodes import Mark
+from bpcli.spec.nodes import Broken, Mark
 from bpcli.spec.read import families_with, read_spec
 from bpcli.spec.settings import Setting, change, parse_setting, seed_setting
 from bpcli.spec.suggestions import did_you_mean
@@ -66,7 +66,7 @@ def parse_spec(
     if seed is not None:
         changes.append(seed_setting(seed))
     families = families_with(layers)
-    for setting in changes:
+    for setting in changes if not isinstance(root, Broken) else ():
         root, wrong = change(root, setting, families)
         problems += wrong
     return read_spec(root, problems, file=file, folder=folder, name=name, layers=layers)
@@ -101,7 +101,7 @@ def _text(content: bytes, file: str) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         _refuse(file, "is UTF-16; save it as UTF-8")
     try:
-        return content[: _LARGEST_FILE + 1].decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if len(content) > _LARGEST_FILE:
             _refuse(file, f"a spec holds at most {LARGEST_SIZE:,} characters")

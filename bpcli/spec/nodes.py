@@ -114,8 +114,9 @@ def describe(node: Node) -> str:
             return "a list"
         case Mapping(entries=()):
             return "an empty mapping"
-        case _:
+        case Mapping():
             return "a mapping"
+    return "something unreadable"
 
 
 def shown(text: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import MISSING, dataclass
+from functools import cache
 from typing import Any
 
 from bpcli.errors import BpcliError
@@ -339,6 +340,11 @@ def options_of(model: type) -> tuple[Option, ...]:
     A field made without :func:`option` (in a user's layer) takes its kind from its annotation.
     Raises BpcliError where the annotation is none that a spec could fill.
     """
+    return _options_of(model)
+
+
+@cache
+def _options_of(model: type) -> tuple[Option, ...]:
     given = (field for field in dataclasses.fields(model) if field.init and _is_option(field))
     found = [_option_of(field, model) for field in given]
     return tuple(sorted(found, key=lambda option: option.keyword))

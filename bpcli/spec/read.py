@@ -24,6 +24,8 @@ from bpcli.spec.suggestions import did_you_mean, nearest
 UNREAD: Final = object()  # what stood there has been reported
 MOST_PROBLEMS = 100
 
+_BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}  # YAML 1.1's
+
 Families = Mapping[str, Mapping[str, Any]]
 
 
@@ -132,15 +134,16 @@ class Reader:
             self.places.setdefault(path, Place(mark.line, mark.column))
 
     def _report(self, mark: Mark, message: str) -> Any:
-        if len(self.problems) >= MOST_PROBLEMS:
-            raise _Enough
         self.problems.append(mark.problem(message))
+        if len(self.problems) > MOST_PROBLEMS:
+            raise _Enough
         return UNREAD
 
     def _mismatch(self, node: Node, path: str, expected: str, hint: str = "") -> Any:
         subject = _subject(path)
-        message = f"{subject} must be {expected}, received {describe(node)}{hint}"
-        return self._report(node.start, message + ("" if subject == path else _at(path)))
+        place = "" if subject == path else _at(path)
+        message = f"{subject} must be {expected}, received {describe(node)}{place}{hint}"
+        return self._report(node.start, message)
 
     def _leaf(self, node: Node, kind: Kind, path: str) -> Any:
         try:
@@ -158,13 +161,7 @@ class Reader:
     def _choice(self, node: Node, kind: options.Choice, path: str) -> Any:
         found = named(node)
         if found is None:
-            if isinstance(node, nodes.Mapping) and node.entries:
-                keys = ", ".join(shown(key.text) for key, _ in node.entries)
-                expected = f"one {kind.family} with its options under its name"
-                return self._report(
-                    node.start, f"{_subject(path)} must be {expected}, received {keys}{_at(path)}"
-                )
-            return self._mismatch(node, path, kind.expected)
+            return self._nameless(node, kind, path)
         name, value = found
         known = self.families[kind.family]
         if name.text not in known:
@@ -179,6 +176,16 @@ class Reader:
             return self._report(value.start, message + _at(inner))
         self._remember(inner, name.start)
         return self._record(given, model, inner)
+
+    def _nameless(self, node: Node, kind: options.Choice, path: str) -> Any:
+        if not isinstance(node, nodes.Mapping) or not node.entries:
+            return self._mismatch(node, path, kind.expected)
+        keys = ", ".join(shown(key.text) for key, _ in node.entries)
+        return self._report(
+            node.start,
+            f"{path} must be one {kind.family}, received {keys}; options go below the name, "
+            "indented further, or in { }",
+        )
 
     def _record(self, node: nodes.Mapping, model: type, path: str) -> Any:
         """An instance of the model class from a mapping with its options."""
@@ -197,8 +204,7 @@ class Reader:
         broken = len(readable) < len(values) or bool(meant)
         for key, message in violations(model, readable):
             broken = True
-            entry = node.find(key)
-            self._report(entry[1].start if entry else node.start, message + _at(join(path, key)))
+            self._report(_inside(node, key).start, message + _at(join(path, key)))
         return UNREAD if broken else self._make(model, values, node, path)
 
     def _given(
@@ -274,14 +280,13 @@ def fail(problems: Iterable[Problem]) -> NoReturn:
     """Raises a SpecError with the first problems of a file."""
     ordered = SpecError(list(problems)).problems
     if len(ordered) > MOST_PROBLEMS:
-        last = ordered[MOST_PROBLEMS - 1]
-        rest = f"and {len(ordered) - MOST_PROBLEMS:,} more problems or none, if these are the cause"
-        ordered[MOST_PROBLEMS:] = [dataclasses.replace(last, message=rest)]
+        rest = "more problems follow; mend these first"
+        ordered[MOST_PROBLEMS:] = [dataclasses.replace(ordered[MOST_PROBLEMS], message=rest)]
     raise SpecError(ordered)
 
 
 def join(path: str, step: str | int) -> str:
-    return f"{path}.{step}" if path else str(step)
+    return ".".join(part for part in (path, str(step)) if part)
 
 
 def unknown(what: str, written: str, known: Iterable[str], path: str) -> str:
@@ -290,8 +295,10 @@ def unknown(what: str, written: str, known: Iterable[str], path: str) -> str:
     hint = did_you_mean(written, known)
     if not hint and ":" in written:
         hint = "; a ':' needs a space after it"
+    if not hint:
+        hint = f"; there are {', '.join(known)}" if known else "; there are none"
     place = f" at {path}" if path else ""
-    return f"unknown {what} {shown(written)}{place}{hint or '; there are ' + ', '.join(known)}"
+    return f"unknown {what} {shown(written)}{place}{hint}"
 
 
 def _at(path: str) -> str:
@@ -306,11 +313,23 @@ def _subject(path: str) -> str:
     return index or "a spec"
 
 
+def _inside(node: Node, path: str) -> Node:
+    """What stands at the path in nested mappings, or the nearest thing around it."""
+    for step in path.split("."):
+        entry = node.find(step) if isinstance(node, nodes.Mapping) else None
+        if entry is None:
+            break
+        node = entry[1]
+    return node
+
+
 def _hint(node: Node, kind: Kind) -> str:
     value = plain(node)
     if isinstance(value, str):
         kinds = kind.kinds if isinstance(kind, options.Either) else (kind,)
         words = [word for kind in kinds if isinstance(kind, options.Word) for word in kind.words]
+        if options.Boolean() in kinds and value.lower() in _BOOLEANS:
+            return f"; did you mean {_BOOLEANS[value.lower()]}?"
         return did_you_mean(value, words)
     if isinstance(kind, options.Text | options.Name) and isinstance(node, Scalar) and node.text:
         return "; quotes make it a text"

@@ -13,7 +13,6 @@ from bpcli.errors import Problem
 from bpcli.spec import nodes, options
 from bpcli.spec.model import Spec
 from bpcli.spec.nodes import (
-    Broken,
     Mark,
     Node,
     Scalar,
@@ -74,8 +73,6 @@ def change(root: Node, setting: Setting, families: Families) -> tuple[Node, list
         )
     except _Impossible as reason:
         return root, [setting.mark.problem(str(reason))]
-    except _Unclear:
-        return root, []
     return changed, []
 
 
@@ -83,8 +80,9 @@ class _Impossible(Exception):  # noqa: N818  not an error of ours: it ends as a 
     """The path leads nowhere; says why."""
 
 
-class _Unclear(Exception):  # noqa: N818
-    """The path leads through something that the file has wrong, which is reported there."""
+def _no_such(node: Node | None, steps: list[str], at: str) -> _Impossible:
+    received = f"{at} is {describe(node)}" if node else f"{at} is not given"
+    return _Impossible(f"{received}, so there is no {join(at, steps[0])}")
 
 
 class _Change:
@@ -99,8 +97,6 @@ class _Change:
     def made(self, node: Node | None, kind: Kind, default: Any, steps: list[str], at: str) -> Node:
         if not steps:
             return self.value
-        if isinstance(node, Broken):
-            raise _Unclear
         match kind:
             case options.Record():
                 return self._in_record(node, kind.model, steps, at)
@@ -113,24 +109,25 @@ class _Change:
             case options.Numbers():
                 return self._in_list(node, kind, steps, at)
             case options.Mapping():
-                return self._in_mapping(self._as_mapping(node, at), kind.kind, MISSING, steps, at)
+                mapping = self._as_mapping(node, steps, at)
+                return self._in_mapping(mapping, kind.kind, MISSING, steps, at)
             case options.Either():
                 return self.made(node, _inner(kind, node), default, steps, at)
         raise _Impossible(f"{at} has nothing inside, so there is no {join(at, steps[0])}")
 
-    def _as_mapping(self, node: Node | None, at: str) -> nodes.Mapping:
+    def _as_mapping(self, node: Node | None, steps: list[str], at: str) -> nodes.Mapping:
         if node is None or is_null(node):
             return nodes.Mapping((), self.mark, self.mark)
         if isinstance(node, nodes.Mapping):
             return node
-        raise _Unclear
+        raise _no_such(node, steps, at)
 
     def _in_record(self, node: Node | None, model: type, steps: list[str], at: str) -> Node:
         known = {option.key: option for option in options_of(model)}
         if steps[0] not in known:
             raise _Impossible(unknown("option", steps[0], known, at))
         option = known[steps[0]]
-        mapping = self._as_mapping(node, at)
+        mapping = self._as_mapping(node, steps, at)
         return self._in_mapping(mapping, option.kind, option.default, steps, at)
 
     def _in_mapping(
@@ -149,7 +146,7 @@ class _Change:
     def _in_choice(
         self, node: Node | None, kind: options.Choice, default: Any, steps: list[str], at: str
     ) -> Node:
-        name, value = self._chosen(node, kind, default, at)
+        name, value = self._chosen(node, default, steps, at)
         if steps[0] != name.text:
             wanted = steps[0]
             if wanted not in self.families[kind.family]:
@@ -157,7 +154,7 @@ class _Change:
             raise _Impossible(f"{at} is {name.text}, not {wanted}; {at}={wanted} would replace it")
         model = self.families[kind.family].get(name.text)
         if model is None:
-            raise _Unclear
+            raise _Impossible(unknown(kind.family, name.text, self.families[kind.family], at))
         return nodes.Mapping(
             ((name, self._in_options(model, name, value, steps[1:], join(at, name.text))),),
             node.start if node else self.mark,
@@ -165,16 +162,16 @@ class _Change:
         )
 
     def _chosen(
-        self, node: Node | None, kind: options.Choice, default: Any, at: str
+        self, node: Node | None, default: Any, steps: list[str], at: str
     ) -> tuple[Scalar, Node | None]:
         if node is None or is_null(node):
             name = getattr(default, "name", None)
             if name is None:
-                raise _Impossible(f"{at} is not given; set it whole, {at}=...")
+                raise _Impossible(f"{at} is not given; set it whole, like {at}={{{steps[0]}: ...}}")
             return Scalar(name, name, self.mark, self.mark), None
         found = named(node)
         if found is None:
-            raise _Unclear
+            raise _no_such(node, steps, at)
         return found
 
     def _in_options(
@@ -190,14 +187,14 @@ class _Change:
             steps = [main.key]
         given = options_node(model, value, name)
         if given is None:
-            raise _Unclear
+            raise _no_such(value, steps, at)
         return self._in_record(given, model, steps, at)
 
     def _in_list(self, node: Node | None, kind: Kind, steps: list[str], at: str) -> Node:
         if node is None:
             node = Sequence((), self.mark, self.mark)
         if not isinstance(node, Sequence):
-            raise _Unclear
+            raise _no_such(node, steps, at)
         items = node.items
         index, *rest = steps
         if not (index.isascii() and index.isdecimal() and len(index) < 10):

@@ -37,9 +37,9 @@ _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _INDENTED_WRONG = "the indentation does not fit the lines above, or a ':' is missing"
 _SYNTAX = (
     ("tab character", "YAML is indented with spaces, this is a tab"),
-    (r"'\t' that cannot start", "YAML is indented with spaces, this is a tab"),
     ("cannot start any token", "a text that starts with this character needs quotes"),
-    ("mapping values are not allowed", "a ':' does not fit here; is it indented right, or a text?"),
+    ("mapping values are not allowed", "a ': ' does not fit here; a text with it needs quotes"),
+    ("found unexpected ':'", "a ':' must be followed by a space"),
     ("did not find expected key", _INDENTED_WRONG),
     ("expected <block end>", _INDENTED_WRONG),
     ("expected '-' indicator", "the indentation does not fit the list, or a '- ' is missing"),
@@ -65,7 +65,7 @@ def read_yaml(text: str, file: str) -> tuple[Node, list[Problem]]:
     except _Stop as stop:
         return Broken(), [*builder.problems, stop.args[0]]
     except yaml.MarkedYAMLError as error:
-        return Broken(), [*builder.problems, _syntax_problem(error, file)]
+        return Broken(), [*builder.problems, _syntax_problem(error, text, file)]
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # escapes and directives
         return Broken(), [*builder.problems, Problem(f"not valid YAML: {error}", file)]
     return builder.root, builder.problems
@@ -82,15 +82,17 @@ def _check_text(text: str, file: str) -> None:
         raise _Stop(mark.problem(f"the character {character} may not stand in YAML; is it text?"))
 
 
-def _syntax_problem(error: yaml.MarkedYAMLError, file: str) -> Problem:
-    said = f"{error.problem or error.context or error}"
+def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
+    said = error.problem or error.context or str(error)
     mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return Problem(f"not valid YAML: {said}", file)
+    if text[mark.index : mark.index + 1] == "\t":
+        said = "tab character"
     meaning = next((meaning for words, meaning in _SYNTAX if words in said), said)
-    start = _mark(mark, file) if mark else Mark(file)
-    since = ""
-    if error.context_mark and error.context_mark.line != getattr(mark, "line", None):
-        since = f" (what began in line {error.context_mark.line + 1})"
-    return start.problem(f"not valid YAML: {meaning}{since}")
+    begun = error.context_mark.line if error.context_mark else mark.line
+    since = f" (begun in line {begun + 1})" if begun != mark.line else ""
+    return _mark(mark, file).problem(f"not valid YAML: {meaning}{since}")
 
 
 def _mark(mark: Any, file: str) -> Mark:
