@@ -148,7 +148,7 @@ _LARGE = (
 def _mills_double(u: Array) -> Array:
     """Mills' ratio √(π/2) exp(z²) erfc(z) with z = u/√2 >= 0, to the precision of float64."""
     z = u * math.sqrt(0.5)
-    ratio = np.empty_like(z)
+    ratio: Array = np.empty(z.shape, z.dtype)
     small, large = z.real <= 0.46875, z.real > 4
     middle = ~(small | large)  # and nan
     ratio[small] = _scaled_erfc_small(z[small])
@@ -160,7 +160,8 @@ def _mills_double(u: Array) -> Array:
 
 def _scaled_erfc_small(z: Array) -> Array:
     square = z * z
-    return np.exp(square) * (1 - z * _ratio(_SMALL, square))
+    scaled: Array = np.exp(square)
+    return scaled * (1 - z * _ratio(_SMALL, square))
 
 
 def _scaled_erfc_large(z: Array) -> Array:
