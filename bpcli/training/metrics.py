@@ -18,6 +18,7 @@ Array = np.ndarray[Any, Any]
 Figures = dict[str, float]
 # of evaluation: batches of up to this many examples while their activations stay this small
 _EXAMPLES, _ACTIVATIONS = 256, 1 << 22
+_ROWS = 1024  # of numeric targets are added at a time
 LARGER_IS_BETTER = ("accuracy", "r2")
 
 
@@ -84,8 +85,19 @@ class Deviation:
         self.count = 0
         # a row of each column's values: Σ(y - t)², Σ|y - t|, mean t, Σ(t - mean t)²
         self.sums = np.zeros((4, 0))
+        # (outputs, targets) that are not in the sums yet: many small batches are added as one
+        self.waiting: list[tuple[Array, Array]] = []
+        self.rows_waiting = 0
 
     def add(self, outputs: Array, targets: Array) -> None:
+        self.waiting.append((outputs.copy(), targets.copy()))
+        self.rows_waiting += len(outputs)
+        if self.rows_waiting >= _ROWS:
+            self._merge()
+
+    def _merge(self) -> None:
+        outputs, targets = self._waiting()
+        self.waiting, self.rows_waiting = [], 0
         y = self.unscale(outputs).reshape(len(outputs), -1)
         t = self.unscale(targets).reshape(len(targets), -1)
         if not self.count:
@@ -99,7 +111,13 @@ class Deviation:
         spread += np.square(shift) * ((self.count - len(t)) * len(t) / self.count)
         mean_before += shift * (len(t) / self.count)
 
+    def _waiting(self) -> tuple[Array, Array]:
+        outputs, targets = zip(*self.waiting, strict=True)
+        return np.concatenate(outputs), np.concatenate(targets)
+
     def figures(self) -> Figures:
+        if self.waiting:
+            self._merge()
         if not self.count:
             return dict.fromkeys(self.names, math.nan)
         squares, absolute, _, spread = self.sums
@@ -112,10 +130,16 @@ class Deviation:
         }
 
     def state(self) -> dict[str, Any]:
-        return {"count": self.count, "sums": self.sums}
+        state: dict[str, Any] = {"count": self.count, "sums": self.sums}
+        if self.waiting:  # as it stands: adding it to the sums now would round otherwise
+            state["outputs"], state["targets"] = self._waiting()
+        return state
 
     def restore(self, state: dict[str, Any]) -> None:
         self.count, self.sums = state["count"], state["sums"].copy()
+        if "outputs" in state:
+            self.waiting = [(state["outputs"], state["targets"])]
+            self.rows_waiting = len(state["outputs"])
 
 
 class Meter:

@@ -1,0 +1,89 @@
+"""JSON without NaN, and lines that a crash may have torn."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+
+import pytest
+
+from bpcli.errors import WriteError
+from bpcli.training.files import sweep, to_json
+from bpcli.training.json_lines import JsonLines
+
+
+def test_numbers_that_are_not_finite_become_null_and_are_listed() -> None:
+    document = {"loss": math.nan, "parts": [{"r2": math.inf}, {"r2": 0.5}], "name": "ü"}
+    assert json.loads(to_json(document)) == {
+        "loss": None,
+        "parts": [{"r2": None}, {"r2": 0.5}],
+        "name": "ü",
+        "non_finite": ["loss", "parts.0.r2"],
+    }
+    assert json.loads(to_json({"loss": 1.0})) == {"loss": 1.0}
+
+
+def lines_of(path: Path) -> list[int]:
+    return [json.loads(line)["step"] for line in path.read_text().splitlines()]
+
+
+def test_lines_can_be_read_as_they_are_written(tmp_path: Path) -> None:
+    log = JsonLines(tmp_path / "log.jsonl", "step")
+    for step in (1, 2, 3):
+        log.append({"step": step, "loss": 0.5})
+        assert lines_of(log.path) == list(range(1, step + 1))
+    log.sync()
+    log.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "last", "kept"),
+    [
+        ('{"step": 1}\n{"step": 2}\n{"step": 3}\n', 2, [1, 2]),  # one too many
+        ('{"step": 1}\n{"step": 2}\n{"ste', 9, [1, 2]),  # torn
+        ('{"step": 1}\n{"step": 2}', 9, [1]),  # torn just before its end
+        ('{"step": 1}\n{"step": 1}\n{"step": 2}\n', 9, [1]),  # twice
+        ('{"step": 1}\nnull\n{"step": 2}\n', 9, [1]),
+        ('{"step": 10}\n{"step": 20}\n', 20, [10, 20]),
+        ("\0\0\0\0", 9, []),
+        ("", 9, []),
+    ],
+)
+def test_cutting_keeps_the_whole_lines_up_to_a_checkpoint(
+    tmp_path: Path, content: str, last: int, kept: list[int]
+) -> None:
+    log = JsonLines(tmp_path / "log.jsonl", "step")
+    log.path.write_text(content)
+    assert log.cut(last) == (kept[-1] if kept else 0)
+    assert lines_of(log.path) == kept
+    log.append({"step": 99})
+    log.close()
+    assert lines_of(log.path) == [*kept, 99]
+
+
+def test_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    assert JsonLines(tmp_path / "log.jsonl", "step").cut(5) == 0
+    assert not (tmp_path / "log.jsonl").exists()
+
+
+def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, write = JsonLines(tmp_path / "log.jsonl", "step"), os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:3]))
+    log.append({"step": 1, "text": "whole"})
+    log.close()
+    assert json.loads(log.path.read_text()) == {"step": 1, "text": "whole"}
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    log = JsonLines(tmp_path / "gone" / "log.jsonl", "step")
+    with pytest.raises(WriteError, match=r"could not write .*log\.jsonl: No such file"):
+        log.append({"step": 1})
+
+
+def test_only_temporary_files_are_swept(tmp_path: Path) -> None:
+    for name in ("last.npz", "last.npz.123.tmp"):
+        (tmp_path / name).write_bytes(b"")
+    sweep(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["last.npz"]

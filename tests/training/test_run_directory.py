@@ -1,0 +1,188 @@
+"""Run directories: names, numbers, what is read back, and one process at a time."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from bpcli.errors import CheckpointError, WriteError
+from bpcli.training import RunDirectory, check_resumable
+from bpcli.training.environment import blas, changes, describe_environment
+from bpcli.training.run_directory import safe_name
+
+from .support import make_run
+
+
+def test_numbers_count_up(tmp_path: Path) -> None:
+    assert RunDirectory.create(tmp_path, "digits").path == tmp_path / "digits" / "1"
+    (tmp_path / "digits" / "7").mkdir()
+    (tmp_path / "digits" / "notes").mkdir()
+    assert RunDirectory.create(tmp_path, "digits").path == tmp_path / "digits" / "8"
+
+
+def test_no_number_is_given_twice(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(lambda _: RunDirectory.create(tmp_path, "digits"), range(40)))
+    assert sorted(int(run.path.name) for run in runs) == list(range(1, 41))
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("digits", "digits"),
+        ("a b/c", "a_b_c"),
+        ("../../etc/passwd", "_.._etc_passwd"),
+        ("..", "run"),
+        ("", "run"),
+        (".hidden", "hidden"),
+        ("-rf", "rf"),
+        ("größe", "größe"),
+        ("x" * 300, "x" * 100),
+        ("é" * 300, "é" * 50),
+        ("a\0b\n", "a_b_"),
+    ],
+)
+def test_names_are_one_safe_part_of_a_path(name: str, safe: str, tmp_path: Path) -> None:
+    assert safe_name(name) == safe
+    assert RunDirectory.create(tmp_path, name).path == tmp_path / safe / "1"
+
+
+def test_a_name_opens_its_newest_run(tmp_path: Path) -> None:
+    for _ in range(2):
+        run = make_run(tmp_path)
+    assert RunDirectory.open(tmp_path / "test").path == run.path
+    assert RunDirectory.open(run.path).path == run.path
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty", "file"])
+def test_what_is_no_run_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="expected a run directory"):
+        RunDirectory.open(tmp_path / name)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(WriteError, match=r"could not write .*runs"):
+        RunDirectory.create(tmp_path / "runs", "digits")
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    first = make_run(tmp_path)
+    second = RunDirectory.open(first.path)
+    first.lock()
+    first.lock()  # it has it already
+    with pytest.raises(CheckpointError, match="another process is training in this run"):
+        second.lock()
+    first.release()
+    second.lock()
+    second.release()
+
+
+def test_locking_sweeps_what_a_killed_writer_left(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    left = run.checkpoints / "last.npz.42.tmp"
+    left.write_bytes(b"half a checkpo")
+    run.lock()
+    run.release()
+    assert not left.exists()
+
+
+def test_a_run_without_summary_is_not_finished(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    assert run.read_summary() is None
+    assert not run.finished
+    for reason, finished in (("interrupted", False), ("non_finite", False), ("finished", True)):
+        run.write_summary({"reason": reason})
+        assert run.finished is finished
+
+
+def test_damaged_json_is_named(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.environment.write_text("[1, 2")
+    with pytest.raises(CheckpointError, match=r"environment\.json: could not be read"):
+        run.read_environment()
+    run.environment.write_text("[1, 2]")
+    with pytest.raises(CheckpointError, match="expected a JSON object"):
+        run.read_environment()
+
+
+def test_a_damaged_last_checkpoint_falls_back_and_says_so(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    for steps in (1, 2):
+        run.save_last({"steps": steps, "best": None})
+    assert run.load_last()[0]["steps"] == 2
+    run.last.write_bytes(run.last.read_bytes()[:-9])
+    tree, notes = run.load_last()
+    assert tree["steps"] == 1
+    assert len(notes) == 1
+    assert str(run.last) in notes[0]
+    assert "the checkpoint before it is used" in notes[0]
+
+    run.retire_damaged()
+    run.save_last({"steps": 3, "best": None})
+    assert run.load_last()[0]["steps"] == 3
+    run.last.unlink()  # a crash between two renames: nothing is damaged
+    assert run.load_last() == ({"format": 1, "steps": 1, "best": None}, [])
+
+    run.previous.write_bytes(b"")
+    with pytest.raises(CheckpointError, match="damaged"):
+        run.load_last()
+
+
+def test_best_weights_are_also_in_the_last_checkpoint(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.save_last({"epochs": 5, "best": {"epoch": 3}})
+    run.save_best({"epoch": 3})
+    assert run.load_weights()[0]["epoch"] == 3
+    run.best.write_bytes(b"damaged")
+    tree, notes = run.load_weights()
+    assert tree["epoch"] == 3
+    assert "best.npz" in notes[0]
+
+
+def test_the_environment_says_what_bits_depend_on() -> None:
+    environment = describe_environment("name: x\n", "abc", {"seed": 1, "data_seed": 2})
+    assert set(environment["blas"]) == {"core_type", "threads"}
+    assert environment["seeds"] == {"seed": 1, "data_seed": 2}
+    assert environment["data_sha256"] == "abc"
+    assert len(environment["spec_sha256"]) == 64
+    assert changes(environment, environment) == []
+
+
+def test_the_blas_of_numpys_wheels_can_be_asked() -> None:
+    import numpy as np
+
+    config = np.show_config(mode="dicts")
+    assert isinstance(config, dict)
+    if "openblas" not in config["Build Dependencies"]["blas"]["name"]:
+        pytest.skip("this NumPy has another BLAS")
+    assert blas()["threads"] >= 1
+    assert blas()["core_type"]
+
+
+def test_resuming_elsewhere_warns_of_what_changed(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    before = describe_environment("a", "data", {"seed": 0})
+    run.begin("epochs: 20\nseed: 0\n", before, {})
+    now = before | {"numpy": "0.1", "data_sha256": "other", "python": "9.9"}
+    now["blas"] = before["blas"] | {"threads": 99}
+    warnings = check_resumable(run, None, now)
+    assert len(warnings) == 3
+    assert any("the NumPy version changed from" in warning for warning in warnings)
+    assert any("to 99" in warning for warning in warnings)
+    assert any(warning.startswith("the data changed") for warning in warnings)
+
+
+def test_resuming_with_another_spec_is_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    environment = describe_environment("a", "data", {"seed": 0})
+    run.begin("epochs: 20\nseed: 0\n", environment, {})
+    assert check_resumable(run, "epochs: 20\nseed: 0\n", environment) == []
+    with pytest.raises(CheckpointError, match="`epochs: 20` there, `epochs: 30` here"):
+        check_resumable(run, "epochs: 30\nseed: 0\n", environment)
+    with pytest.raises(CheckpointError, match="`seed: 0` there, nothing here"):
+        check_resumable(run, "epochs: 20\n", environment)
