@@ -1,0 +1,142 @@
+"""Files that are only read: found, opened with or without gzip, limited, hashed.
+
+A small file can unpack to more than any memory holds. Whatever is unpacked is therefore counted,
+and refused where it grows beyond what honest data grow to.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import IO, cast
+
+from bpcli.errors import DataError
+
+MEBIBYTE = 1 << 20
+MOST_EXPANSION = 200  # unpacked bytes a packed one; tables and images stay below 50
+FREE_EXPANSION = 64 * MEBIBYTE  # always allowed: it hurts nobody
+MOST_TABLE_BYTES = 2 << 30
+MOST_LINE = 16 * MEBIBYTE  # characters
+_HASHED_WHOLE = 1 << 30  # bytes; of larger files the digest takes samples
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def existing(path: Path) -> Path:
+    """The path if a file is there; raises DataError with the names that are near it."""
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise DataError(f"{path}: expected a file, this is a folder")
+    if not path.parent.is_dir():
+        raise DataError(f"{path}: no such file, there is no folder {path.parent}")
+    names = sorted(entry.name for entry in path.parent.iterdir() if entry.is_file())
+    raise DataError(f"{path}: no such file" + (did_you_mean(path.name, names) or _listed(names)))
+
+
+def did_you_mean(name: str, names: list[str]) -> str:
+    """'; did you mean ...?' or nothing."""
+    near = get_close_matches(name, names, 3, 0.6) or [n for n in names if n.startswith(name)][:3]
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def _listed(names: list[str]) -> str:
+    if not names:
+        return "; its folder holds no files"
+    return "; its folder holds " + ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns what goes wrong while a file is read into a DataError that names it."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: not UTF-8 text (byte {error.object[error.start]:#04x}); "
+            "save it as UTF-8 and try again"
+        ) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: the file is damaged or cut short ({error})") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def is_packed(path: Path) -> bool:
+    """Whether the file is gzip, by its first bytes, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(2) == _GZIP_MAGIC
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """The file's bytes, unpacked where it is gzip."""
+    return cast("IO[bytes]", gzip.open(path)) if is_packed(path) else path.open("rb")
+
+
+def check_expansion(path: Path, packed: int, unpacked: int) -> None:
+    """Refuses what unpacks to far more than data do."""
+    if unpacked > max(FREE_EXPANSION, MOST_EXPANSION * packed):
+        raise DataError(
+            f"{path}: refused, {packed:,} bytes unpack to {unpacked:,} or more, over "
+            f"{MOST_EXPANSION} times as many; unpack the file yourself if it can be trusted"
+        )
+
+
+def check_memory(path: Path, needed: int) -> None:
+    """Refuses an array that this machine's memory cannot hold."""
+    available = physical_memory()
+    if needed > available:
+        raise DataError(
+            f"{path}: needs {needed:,} bytes of memory, this machine has {available:,}; for data "
+            "larger than memory use two .npy files with `inputs:` and `targets:`"
+        )
+
+
+def physical_memory() -> int:
+    """Bytes of memory in this machine, or more than any has where that cannot be asked."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # not a POSIX system
+        return 1 << 40
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a text file with their ends, in UTF-8 with or without a byte order mark."""
+    packed = path.stat().st_size
+    is_gzip = is_packed(path)
+    size = 0 if is_gzip else packed
+    with io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="") as text:
+        for number, line in enumerate(iter(lambda: text.readline(MOST_LINE), ""), 1):
+            if len(line) == MOST_LINE or "\0" in line:
+                reason = "not a text file" if "\0" in line else f"over {MOST_LINE:,} characters"
+                raise DataError(f"{path}:{number}: {reason}; expected a table of columns")
+            if is_gzip:
+                size += len(line)
+                check_expansion(path, packed, size)
+            if size > MOST_TABLE_BYTES:
+                raise DataError(
+                    f"{path}: more than {MOST_TABLE_BYTES:,} bytes of text; convert large data to "
+                    "two .npy files and name them with `inputs:` and `targets:`"
+                )
+            yield line
+
+
+def add_to_digest(digest: hashlib._Hash, path: Path) -> None:
+    """Adds the file's bytes; of a file beyond a gibibyte its size and 64 samples of a mebibyte."""
+    size = path.stat().st_size
+    with reading(path), path.open("rb") as file:
+        if size <= _HASHED_WHOLE:
+            while block := file.read(MEBIBYTE):
+                digest.update(block)
+            return
+        digest.update(str(size).encode())
+        for sample in range(64):
+            file.seek(sample * (size - MEBIBYTE) // 63)
+            digest.update(file.read(MEBIBYTE))

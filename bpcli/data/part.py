@@ -1,0 +1,102 @@
+"""The parts of a data set, and the batches that training takes from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from bpcli.data.sources.source import Array
+from bpcli.errors import DataError
+
+Batch = tuple[Array, Array]
+_MOST_BUFFERS = 8  # a training loop needs two: full batches and the last short one
+
+
+class Part:
+    """Prepared examples in memory."""
+
+    def __init__(self, inputs: Array, targets: Array) -> None:
+        self.inputs, self.targets = inputs, targets
+        self._buffers: dict[int, Batch] = {}
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, rows: Array) -> Batch:
+        """(inputs, targets) of these rows, all within the part.
+
+        They live in buffers of the part, one pair for each number of rows: the next ``take`` of
+        as many rows overwrites them.
+        """
+        buffers = self._buffers.get(len(rows)) or self._new_buffers(len(rows))
+        # "clip" spares the copy that the default mode makes to stay safe on an error
+        self.inputs.take(rows, axis=0, out=buffers[0], mode="clip")
+        self.targets.take(rows, axis=0, out=buffers[1], mode="clip")
+        return buffers
+
+    def slice(self, start: int, stop: int) -> Batch:
+        """(inputs, targets) of consecutive rows: views, not to be written to."""
+        return self.inputs[start:stop], self.targets[start:stop]
+
+    def _new_buffers(self, count: int) -> Batch:
+        if len(self._buffers) >= _MOST_BUFFERS:
+            self._buffers.clear()
+        self._buffers[count] = buffers = (
+            np.empty((count, *self.inputs.shape[1:]), self.inputs.dtype),
+            np.empty((count, *self.targets.shape[1:]), self.targets.dtype),
+        )
+        return buffers
+
+
+class MappedPart(Part):
+    """Examples that stay on disk; a batch is read, filled and scaled when it is taken."""
+
+    def __init__(
+        self,
+        inputs: Array,
+        targets: Array,
+        rows: Array | None,
+        *,
+        prepare_inputs: Callable[[Array], Array],
+        prepare_targets: Callable[[Array], Array],
+        place: str,
+    ) -> None:
+        super().__init__(inputs, targets)
+        self.rows, self.place = rows, place
+        self._prepare_inputs, self._prepare_targets = prepare_inputs, prepare_targets
+
+    def __len__(self) -> int:
+        return len(self.targets) if self.rows is None else len(self.rows)
+
+    def take(self, rows: Array) -> Batch:
+        """(inputs, targets) of these rows, in arrays of their own."""
+        rows = rows if self.rows is None else self.rows[rows]
+        inputs = self._prepare_inputs(np.asarray(self.inputs[rows]))
+        if not np.isfinite(inputs).all():
+            self._refuse(rows, inputs)
+        return inputs, self._prepare_targets(np.asarray(self.targets[rows]))
+
+    def slice(self, start: int, stop: int) -> Batch:
+        """(inputs, targets) of consecutive rows."""
+        return self.take(np.arange(start, min(stop, len(self))))
+
+    def _refuse(self, rows: Array, inputs: Array) -> None:
+        wrong = int(np.argwhere(~np.isfinite(inputs))[0][0])
+        raise DataError(
+            f"{self.place}: example {int(rows[wrong])} holds a value that is not finite; say "
+            "`missing: mean` to fill such values"
+        )
+
+
+def batches(part: Part, batch_size: int, order: Array | None = None) -> Iterator[Batch]:
+    """(inputs, targets) of ``batch_size`` examples each, the last one maybe of fewer.
+
+    In the given order of rows, or as they stand. A batch is overwritten by the next one.
+    """
+    count = len(part) if order is None else len(order)
+    for start in range(0, count, batch_size):
+        if order is None:
+            yield part.slice(start, start + batch_size)
+        else:
+            yield part.take(order[start : start + batch_size])

@@ -1,0 +1,110 @@
+"""Scaling: y = (x - offset) · factor, column by column, by the training part alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bpcli.data.sources.source import Array
+
+_BLOCK_VALUES = 1 << 20  # 8 MiB of float64: what a pass over the data holds at a time
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """y = (x - offset) · factor over columns; 0 and 1 leave a column as it is."""
+
+    offset: Array  # (columns,) float64
+    factor: Array
+
+    @property
+    def is_identity(self) -> bool:
+        return not self.offset.any() and bool((self.factor == 1).all())
+
+    def apply(self, block: Array) -> Array:
+        """Scales rows of float64 in place."""
+        if self.offset.any():
+            block -= self.offset
+        block *= self.factor
+        return block
+
+    def undo(self, values: Array) -> Array:
+        """x = y / factor + offset, in float64."""
+        return np.asarray(values, np.float64) / self.factor + self.offset
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"offset": self.offset.tolist(), "factor": self.factor.tolist()}
+
+    @classmethod
+    def from_dict(cls, kept: dict[str, Any]) -> Scaling:
+        return cls(np.array(kept["offset"], float), np.array(kept["factor"], float))
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of each column: mean, standard deviation (over N), least and greatest value.
+
+    What is not finite is left out of the mean, and counts as the mean after that, because that
+    is what `missing: mean` puts in its place.
+    """
+
+    mean: Array
+    deviation: Array
+    least: Array
+    greatest: Array
+
+
+Read = Callable[[slice], Array]  # rows -> (rows, columns) in float64, an array of its own
+
+
+def blocks(count: int, columns: int) -> Iterator[slice]:
+    """Slices of rows that cover ``count`` rows, a few megabytes each."""
+    rows = max(1, _BLOCK_VALUES // max(1, columns))
+    return (slice(start, min(start + rows, count)) for start in range(0, count, rows))
+
+
+def statistics(read: Read, count: int, columns: int) -> Statistics:
+    """Of the rows that ``read`` gives, in two passes: E[(x - mean)²] loses no digits."""
+    total, present = np.zeros(columns), np.zeros(columns)
+    least, greatest = np.full(columns, np.inf), np.full(columns, -np.inf)
+    for rows in blocks(count, columns):
+        block = read(rows)
+        finite = np.isfinite(block)
+        present += finite.sum(axis=0)
+        total += np.where(finite, block, 0).sum(axis=0)
+        least = np.minimum(least, np.where(finite, block, np.inf).min(axis=0))
+        greatest = np.maximum(greatest, np.where(finite, block, -np.inf).max(axis=0))
+    mean = total / np.maximum(present, 1)
+    constant = least >= greatest
+    mean = np.where(constant & (present > 0), least, mean)  # exactly, so that it becomes 0
+    squares = np.zeros(columns)
+    for rows in blocks(count, columns):
+        block = read(rows)
+        block -= mean
+        block[~np.isfinite(block)] = 0
+        squares += np.einsum("ij,ij->j", block, block)
+    return Statistics(mean, np.sqrt(squares / max(count, 1)), least, greatest)
+
+
+def fit_scaling(scale: str | float, found: Statistics | None, columns: int) -> Scaling:
+    """The scaling that an option asks for: none, standard, minmax, or a number to multiply by.
+
+    standard: (x - mean) / deviation; minmax: (x - least) / (greatest - least). A constant
+    column is divided by 1.
+    """
+    zeros, ones = np.zeros(columns), np.ones(columns)
+    if isinstance(scale, float | int):
+        return Scaling(zeros, np.full(columns, float(scale)))
+    if scale == "none" or found is None:
+        return Scaling(zeros, ones)
+    offset, width = {
+        "standard": (found.mean, found.deviation),
+        "minmax": (found.least, found.greatest - found.least),
+    }[scale]
+    varies = found.greatest > found.least
+    seen = np.isfinite(offset)
+    factor = 1 / np.where(varies & (width > 0), width, 1.0)
+    return Scaling(np.where(seen, offset, 0.0), factor)

@@ -1,0 +1,414 @@
+"""Tables: CSV with its dialects, plain or gzipped.
+
+The delimiter (tab, semicolon or comma), the header and the kind of each column are found from the
+text. Nothing is guessed in silence: what is neither clearly a number nor clearly a word is an
+error with its line.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bpcli.data.files import did_you_mean, existing, read_lines, reading
+from bpcli.data.sources.source import (
+    Array,
+    Column,
+    Examples,
+    Header,
+    Numbers,
+    OptionError,
+    RawTargets,
+    Source,
+    TargetHeader,
+    Words,
+)
+from bpcli.errors import DataError
+
+DELIMITERS = "\t;,"  # in this order: a comma may be a decimal comma beside the other two
+MISSING = frozenset(("", "nan", "na", "n/a", "null", "?"))  # in lower case
+_HEAD_ROWS = 200
+_CHUNK_ROWS = 4096
+
+Row = list[str]
+
+
+class Table(Source):
+    """A file of rows and columns; columns are known by name, or by number where none are named."""
+
+    kind = "a table"
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        target: Any = None,
+        features: Sequence[str | int] | None = None,
+        header: bool | None = None,
+    ) -> None:
+        self.path = existing(path)
+        self.target, self.selected, self.header_option = target, features, header
+
+    def files(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def header(self) -> Header:
+        kinds = {name: self._head_kind(name) for name in (*self.features, *self.targets)}
+        numeric = all(kinds[name] is False for name in self.features)
+        shape = () if len(self.targets) == 1 else (len(self.targets),)
+        labels = kinds[self.targets[0]] if len(self.targets) == 1 else False
+        return Header(
+            (len(self.features),) if numeric else None, TargetHeader(shape, labels), None
+        )
+
+    def read(self, *, targets: bool = True, text: Mapping[str, bool] | None = None) -> Examples:
+        wanted = (*self.features, *(self.targets if targets else ()))
+        with reading(self.path):
+            columns = self._read(wanted, dict(text or {}))
+        inputs = tuple(columns[name] for name in self.features)
+        raw = self._raw_targets([columns[name] for name in self.targets]) if targets else None
+        return Examples(inputs, raw, self)
+
+    @cached_property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the target columns."""
+        if self.target is None:
+            return (self.names[-1],)
+        asked = self.target if isinstance(self.target, (tuple, list)) else (self.target,)
+        return self._resolve("target", asked)
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """The names of the columns that are inputs."""
+        if self.selected is None:
+            found = tuple(name for name in self.names if name not in self.targets)
+        else:
+            found = self._resolve("features", self.selected)
+        both = [name for name in found if self.target is not None and name in self.targets]
+        if both:
+            raise OptionError(
+                "features", f"column {both[0]!r} is the target and cannot be a feature too"
+            )
+        if not found:
+            raise DataError(
+                f"{self.path}: no column is left for the inputs; expected columns divided by a "
+                f"comma, a semicolon or a tab, found {self._listed()}"
+            )
+        return found
+
+    def _resolve(self, option: str, asked: Sequence[str | int]) -> tuple[str, ...]:
+        found = []
+        for name in asked:
+            if str(name) not in self.names:
+                raise OptionError(
+                    option,
+                    f"{self.path}: no column {name!r}"
+                    + (did_you_mean(str(name), list(self.names)) or f"; it has {self._listed()}"),
+                )
+            if str(name) in found:
+                raise OptionError(option, f"column {name!r} is named twice")
+            found.append(str(name))
+        return tuple(found)
+
+    def _listed(self) -> str:
+        names = ", ".join(self.names[:8]) + (", ..." if len(self.names) > 8 else "")
+        if self.has_header:
+            return f"the columns {names}"
+        return f"no header and the columns {names}" if len(self.names) > 1 else "only one column"
+
+    # the head of the file: delimiter, header, names
+
+    @cached_property
+    def _head(self) -> list[str]:
+        with reading(self.path):
+            lines = list(itertools.islice(read_lines(self.path), _HEAD_ROWS))
+        if not any(line.strip() for line in lines):
+            raise DataError(f"{self.path}: the file is empty")
+        return lines
+
+    @cached_property
+    def delimiter(self) -> str:
+        """The first delimiter that cuts all rows of the head into equally many cells."""
+        for delimiter in DELIMITERS:
+            widths = {len(row) for row in self._head_rows_by(delimiter)}
+            if len(widths) == 1 and widths != {1}:
+                return delimiter
+        first = next(line for line in self._head if line.strip())
+        return max(reversed(DELIMITERS), key=first.count)  # a ragged table: reading finds the row
+
+    def _head_rows_by(self, delimiter: str) -> list[Row]:
+        rows = []
+        try:
+            for row in csv.reader(self._head, delimiter=delimiter, skipinitialspace=True):
+                rows.append(row)
+        except csv.Error:
+            pass  # reading finds the line
+        if len(self._head) == _HEAD_ROWS and len(rows) > 1:
+            rows.pop()  # may be cut inside quotes
+        return [row for row in rows if _holds_something(row)]
+
+    @cached_property
+    def _head_rows(self) -> list[Row]:
+        return self._head_rows_by(self.delimiter)
+
+    @cached_property
+    def has_header(self) -> bool:
+        """Whether the first line holds names rather than data."""
+        if self.header_option is not None:
+            return self.header_option
+        first, *rest = self._head_rows
+        words = [(n, cell) for n, cell in enumerate(first) if not self._is_number(cell)]
+        if not words:
+            return False
+        below = [[row[n].strip() for row in rest if n < len(row)] for n, _ in words]
+        if any(_is_word(cell) and cell.strip() in b for (_, cell), b in zip(words, below, strict=True)):
+            return False  # a name does not come up again in its own column
+        over_numbers = any(b and all(map(self._is_number, b)) for b in below)
+        if len(words) == len(first) or over_numbers:
+            return True
+        raise OptionError(
+            "header",
+            f"{self.path}:1: cannot tell whether this line holds the columns' names or data; "
+            "say `header: true` or `header: false`",
+        )
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names, or their numbers from 0."""
+        first = self._head_rows[0]
+        if not self.has_header:
+            return tuple(map(str, range(len(first))))
+        names = [cell.strip() for cell in first]
+        for number, name in enumerate(names, 1):
+            if not name:
+                raise DataError(
+                    f"{self.path}:1: column {number} has no name; name it in the header (an index "
+                    "that pandas wrote is left out with `to_csv(index=False)`)"
+                )
+            if name in names[: number - 1]:
+                raise DataError(
+                    f"{self.path}:1: columns {names.index(name) + 1} and {number} are both called "
+                    f"{name!r}; every column needs a name of its own"
+                )
+        return tuple(names)
+
+    def _head_kind(self, name: str) -> bool | None:
+        """Whether the column is text, as far as the head tells."""
+        place = self.names.index(name)
+        rows = self._head_rows[1:] if self.has_header else self._head_rows
+        cells = [row[place] for row in rows if place < len(row) and not is_missing(row[place])]
+        return not all(map(self._is_number, cells)) if cells else None
+
+    def _is_number(self, cell: str) -> bool:
+        try:
+            return not math.isnan(_number(cell, self.decimal_comma))
+        except ValueError:
+            return False
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether "1,5" may be a number: where the comma does not divide columns."""
+        return self.delimiter != ","
+
+    # reading
+
+    def _rows(self) -> Iterator[tuple[int, Row]]:
+        """(line, cells) of the rows of data."""
+        reader = csv.reader(
+            read_lines(self.path), delimiter=self.delimiter, skipinitialspace=True, strict=True
+        )
+        try:
+            rows = ((reader.line_num, row) for row in reader if _holds_something(row))
+            yield from itertools.islice(rows, 1 if self.has_header else 0, None)
+        except csv.Error as error:
+            raise DataError(
+                f"{self.path}:{reader.line_num}: not a row of a table ({error}); "
+                'a cell with quotes in it is written "like ""this"""'
+            ) from None
+
+    def _read(self, wanted: Sequence[str], text: dict[str, bool]) -> dict[str, Column]:
+        places = [self.names.index(name) for name in wanted]
+        columns = [_Growing(name, text.get(name), self.decimal_comma) for name in wanted]
+        rows, count = self._rows(), 0
+        while chunk := list(itertools.islice(rows, _CHUNK_ROWS)):
+            self._check_widths(chunk)
+            cells = list(zip(*(row for _, row in chunk), strict=True))
+            for place, column in zip(places, columns, strict=True):
+                try:
+                    column.add(cells[place])
+                except _OddCell as odd:
+                    raise self._odd(column, odd, chunk[odd.row][0]) from None
+                except _TextAfterAll:
+                    return self._read(wanted, text | {column.name: True})
+            count += len(chunk)
+        if not count:
+            raise DataError(f"{self.path}: the table has no rows of data")
+        return {column.name: column.finish() for column in columns}
+
+    def _check_widths(self, chunk: list[tuple[int, Row]]) -> None:
+        width = len(self.names)
+        for line, row in chunk:
+            if len(row) != width:
+                raise DataError(
+                    f"{self.path}:{line}: expected {width} cells as in the first line, "
+                    f"received {len(row)}"
+                )
+
+    def _odd(self, column: _Growing, odd: _OddCell, line: int) -> DataError:
+        cure = "correct the cell, or leave the column out with `features:`"
+        if "," in odd.cell and self.decimal_comma:
+            cure = "write all its numbers with a decimal point, or all with a decimal comma"
+        return DataError(
+            f"{self.path}:{line}: column {column.name!r} holds numbers, received "
+            f"{_shortened(odd.cell)}; {cure}"
+        )
+
+    def _raw_targets(self, columns: list[Column]) -> RawTargets:
+        names = tuple(column.name for column in columns)
+        numbers = [column for column in columns if isinstance(column, Numbers)]
+        if len(numbers) == len(columns):
+            values = [column.values for column in numbers]
+            return RawTargets(names, values[0] if len(values) == 1 else np.stack(values, axis=1))
+        first = next(column for column in columns if isinstance(column, Words))
+        if len(columns) > 1:
+            raise OptionError(
+                "target",
+                f"{self.path}: several target columns must all hold numbers, {first.name!r} "
+                "holds text; name one column of classes, or columns of numbers",
+            )
+        return RawTargets(names, first.codes, first.words, labels=True)
+
+    def locate(self, row: int, column: str = "", index: int | None = None) -> str:
+        line, cells = next(itertools.islice(self._rows(), row, None))
+        if column not in self.names:
+            return f"{self.path}:{line}"
+        cell = cells[self.names.index(column)].strip()
+        return f"{self.path}:{line}: column {column!r} holds {_shortened(cell)}"
+
+
+class _OddCell(Exception):  # noqa: N818  caught before anybody sees it
+    """A word in a column of numbers."""
+
+    def __init__(self, row: int, cell: str) -> None:
+        self.row, self.cell = row, cell
+
+
+class _TextAfterAll(Exception):  # noqa: N818
+    """A column that began with numbers holds words."""
+
+
+@dataclass
+class _Growing:
+    """A column while it is read, a chunk of cells at a time.
+
+    It holds numbers as long as all cells are numbers or missing. With a word among them it is
+    text if at least half of its cells so far are words; otherwise the word is a mistake.
+    """
+
+    name: str
+    is_text: bool | None  # None: not known yet
+    decimal_comma: bool
+    numbers: list[Array] = field(default_factory=list)
+    codes: list[int] = field(default_factory=list)
+    words: dict[str, int] = field(default_factory=dict)
+
+    def add(self, cells: Sequence[str]) -> None:
+        if self.is_text and not self.numbers:
+            self._add_words(cells)
+            return
+        try:
+            self.numbers.append(_parse(cells, self.decimal_comma))
+        except _OddCell:
+            if self.is_text is False or not self._mostly_words(cells):
+                raise
+            if self.numbers:
+                raise _TextAfterAll from None
+            self.is_text = True
+            self._add_words(cells)
+
+    def _mostly_words(self, cells: Sequence[str]) -> bool:
+        present = [cell for cell in cells if not is_missing(cell)]
+        odd = sum(not _is_plain_number(cell, self.decimal_comma) for cell in present)
+        before = sum(int(np.isfinite(piece).sum()) for piece in self.numbers)
+        return 2 * odd >= len(present) + before
+
+    def _add_words(self, cells: Sequence[str]) -> None:
+        for cell in cells:
+            word = cell.strip()
+            known = self.words.get(word)
+            if known is None:
+                known = -1 if is_missing(word) else len(self.words)
+                if known >= 0:
+                    self.words[word] = known
+            self.codes.append(known)
+
+    def finish(self) -> Column:
+        if self.is_text:
+            return Words(self.name, np.array(self.codes, np.int64), tuple(self.words))
+        return Numbers(self.name, np.concatenate(self.numbers))
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell holds nothing, or a word that says so."""
+    return cell.strip().lower() in MISSING
+
+
+def _parse(cells: Sequence[str], decimal_comma: bool) -> Array:
+    """The cells as numbers, NaN where missing; raises _OddCell at the first that is neither."""
+    try:
+        if "_" not in "".join(cells):  # float("1_000") is a thousand to Python alone
+            return np.array(list(map(float, cells)))
+    except ValueError:
+        pass
+    numbers = np.empty(len(cells))
+    mixed = decimal_comma and any("," in cell for cell in cells) and any("." in c for c in cells)
+    for row, cell in enumerate(cells):
+        try:
+            numbers[row] = _number(cell, decimal_comma)
+        except ValueError:
+            raise _OddCell(row, cell) from None
+        if mixed and "," in cell:
+            raise _OddCell(row, cell)
+    return numbers
+
+
+def _number(cell: str, decimal_comma: bool) -> float:
+    if is_missing(cell):
+        return math.nan
+    if "_" in cell:
+        raise ValueError
+    if decimal_comma and "," in cell:
+        if "." in cell:
+            raise ValueError
+        cell = cell.replace(",", ".", 1)
+    return float(cell)
+
+
+def _is_plain_number(cell: str, decimal_comma: bool) -> bool:
+    try:
+        _number(cell, decimal_comma)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_word(cell: str) -> bool:
+    return not is_missing(cell)
+
+
+def _holds_something(row: Row) -> bool:
+    return bool(row) and row != [""]
+
+
+def _shortened(cell: str) -> str:
+    if not cell.strip():
+        return "nothing"
+    return repr(cell if len(cell) <= 40 else cell[:37] + "...")
