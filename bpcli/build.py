@@ -35,7 +35,8 @@ def build_network(spec: Spec, dtype: DTypeLike | None = None) -> Network:
     ``dtype`` is the spec's own unless given. Raises SpecError and DataError.
     """
     description = describe(spec)
-    if description.input_shape is None or description.outputs is None:
+    check(spec, description)
+    if description.input_shape is None or description.output_shape is None:
         description = load_data(spec).preparation.description()
     return _network(spec, description, dtype)
 
@@ -80,14 +81,14 @@ def _placed(spec: Spec, path: str, message: str) -> SpecError:
 
 def _check_outputs(spec: Spec, chain: Chain, description: Description) -> None:
     """The network must give as many outputs as the targets ask for."""
-    if description.outputs is None:
+    expected = description.output_shape
+    if expected is None:
         return
-    expected: Shape = (description.outputs,)
     if chain.output_shape == expected:
         return
     last = chain.nodes[-1].layer
     reason = f"{spec.loss.name} on these data needs {_outputs(expected)}"
-    if description.classes and spec.loss.name != "binary_cross_entropy":
+    if description.classes and expected != (1,):
         shown = ", ".join(description.classes[:5]) + (
             ", ..." if len(description.classes) > 5 else ""
         )

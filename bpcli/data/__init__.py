@@ -1,0 +1,21 @@
+"""Data: sources to arrays to batches."""
+
+from bpcli.data.dataset import Dataset, describe, load_data, read_part
+from bpcli.data.part import Batch, Part, batches
+from bpcli.data.preparation import Description, Preparation
+from bpcli.data.sources import OptionError
+from bpcli.data.targets import Decoded
+
+__all__ = [
+    "Batch",
+    "Dataset",
+    "Decoded",
+    "Description",
+    "OptionError",
+    "Part",
+    "Preparation",
+    "batches",
+    "describe",
+    "load_data",
+    "read_part",
+]

@@ -52,9 +52,12 @@ class Inputs:
     scaling: Scaling
     fill: Array | None  # (columns,) what a gap becomes
 
-    def prepare(self, examples: Examples, rows: Rows = None) -> Array:
-        """The examples of these rows, (rows, *shape), in a new array or in the source's own."""
-        source = self.matrix(examples)
+    def prepare(self, examples: Examples, rows: Rows = None, *, strict: bool = True) -> Array:
+        """The examples of these rows, (rows, *shape), in a new array or in the source's own.
+
+        ``strict``: a word that the training part does not have is an error.
+        """
+        source = self.matrix(examples, strict=strict)
         count = len(source) if rows is None else len(rows)
         dtype = np.dtype(self.dtype)
         if rows is None and source.dtype == dtype and source.flags.writeable:
@@ -83,17 +86,45 @@ class Inputs:
         with np.errstate(over="ignore"):
             return self.scaling.apply(block)
 
-    def matrix(self, examples: Examples) -> Array:
-        """The examples as rows of numbers, before filling and scaling; checks what they are."""
+    def prepare_block(self, block: Array) -> Array:
+        """Rows of the source, flat, as the network reads them, in an array of their own."""
+        with np.errstate(over="ignore"):
+            return self.finish(block).astype(self.dtype).reshape(-1, *self.shape)
+
+    def matrix(self, examples: Examples, *, strict: bool = True) -> Array:
+        """The examples as rows of numbers, before filling and scaling; checks what they are.
+
+        A table of numbers and an array stand for each other where their sizes agree.
+        """
         if isinstance(examples.inputs, tuple):
-            assert self.features is not None
-            return _encode(examples.inputs, self.features, examples.source)
-        if examples.inputs.shape[1:] != self.source_shape:
+            features = self.features or tuple(Feature(c.name, None) for c in examples.inputs)
+            self._check_columns(examples, features)
+            return _encode(examples.inputs, features, examples.source if strict else None)
+        received = examples.inputs.shape[1:]
+        words = [feature.name for feature in self.features or () if feature.words is not None]
+        fits = received in (self.source_shape, self.shape, (math.prod(self.source_shape),))
+        if words or not fits:
+            expected = f"the words of {words[0]!r}" if words else f"shape {self.source_shape}"
             raise DataError(
-                f"{_name(examples)}expected examples of shape {self.source_shape} as in training, "
-                f"received {examples.inputs.shape[1:]}"
+                f"{_name(examples)}expected examples with {expected} as in training, "
+                f"received arrays of shape {received}"
             )
         return examples.inputs.reshape(len(examples), -1)
+
+    def _check_columns(self, examples: Examples, features: Sequence[Feature]) -> None:
+        expected, received = math.prod(self.source_shape), sum(f.width for f in features)
+        if expected != received:
+            raise DataError(
+                f"{_name(examples)}expected {expected:,} columns of inputs as in training, "
+                f"received {received:,}"
+            )
+        for column, feature in zip(examples.inputs, features, strict=True):
+            if isinstance(column, Words) is (feature.words is None):
+                kinds = ("text", "numbers") if feature.words else ("numbers", "text")
+                raise DataError(
+                    f"{_name(examples)}column {column.name!r} holds {kinds[0]} in training, "
+                    f"received {kinds[1]}"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         features = self.features and [
@@ -212,7 +243,7 @@ def _fit_fill(
 
 def _first(found: Statistics, features: Sequence[Feature]) -> Array:
     starts = np.cumsum([0, *(feature.width for feature in features[:-1])])
-    return found.least[starts]
+    return np.asarray(found.least[starts])
 
 
 def _feature(column: Column, rows: Rows, source: Source) -> Feature:

@@ -53,9 +53,7 @@ def _from_path(options: SourceOptions, path: Path) -> Source:
         _only_tables(options, "an .npz archive", "target")
         return Npz(path, inputs=options.inputs or "x", targets=options.targets or "y")
     if kind in TABLES:
-        return Table(
-            path, target=options.target, features=options.features, header=options.header
-        )
+        return Table(path, target=options.target, features=options.features, header=options.header)
     advice = {
         ".npy": "name two .npy files with `inputs:` and `targets:`",
         ".txt": "text is not supported yet; a table of columns ends in .csv",
@@ -65,7 +63,7 @@ def _from_path(options: SourceOptions, path: Path) -> Source:
 
 def inherit(options: SourceOptions, base: SourceOptions) -> SourceOptions:
     """The options of `validation:` or `test:` with what they leave out taken from `data:`."""
-    names = _INHERITED
+    names: tuple[str, ...] = _INHERITED
     if options.path is not None and base.path is not None:
         names = (*names, "inputs", "targets")  # names of arrays
     values = {name: getattr(base, name) for name in names if getattr(options, name) is None}
@@ -98,5 +96,3 @@ def _npy(folder: Path, name: str) -> Path:
             "beside its `path:`"
         )
     return folder / name
-
-

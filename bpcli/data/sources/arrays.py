@@ -70,18 +70,24 @@ class Npz(Source):
 
     def _array(self, option: str) -> Array:
         self._array_header(option)  # judged first
-        with reading(self.path), zipfile.ZipFile(self.path) as archive:
-            with archive.open(self._member(option)) as file:
-                return np.asarray(npy.read_array(file, allow_pickle=False))
+        with (
+            reading(self.path),
+            zipfile.ZipFile(self.path) as archive,
+            archive.open(self._member(option)) as file,
+        ):
+            return np.asarray(npy.read_array(file, allow_pickle=False))
 
     def _array_header(self, option: str) -> ArrayHeader:
         place = f"{self.path}: array {self.keys[option]!r}"
         member = self._member(option)
         check_expansion(self.path, member.compress_size, member.file_size)
         try:
-            with reading(self.path), zipfile.ZipFile(self.path) as archive:
-                with archive.open(member) as file:
-                    header = read_header(file, place, option, member.file_size)
+            with (
+                reading(self.path),
+                zipfile.ZipFile(self.path) as archive,
+                archive.open(member) as file,
+            ):
+                header = read_header(file, place, option, member.file_size)
         except (RuntimeError, NotImplementedError) as error:  # encrypted, or packed unusually
             raise DataError(f"{place}: cannot be unpacked ({error})") from None
         values = math.prod(header.shape)
@@ -177,9 +183,8 @@ def _header(inputs: ArrayHeader, targets: ArrayHeader, place: str) -> Header:
         )
     shape = targets.shape[1:]
     labels = targets.dtype.kind in _TEXT
-    return Header(
-        inputs.shape[1:] or (1,), TargetHeader(() if shape == (1,) else shape, labels), inputs.shape[0]
-    )
+    columns = TargetHeader(() if shape == (1,) else shape, labels)
+    return Header(inputs.shape[1:] or (1,), columns, inputs.shape[0])
 
 
 def _by_example(inputs: Array) -> Array:

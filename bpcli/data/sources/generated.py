@@ -116,7 +116,7 @@ def _labels(samples: int, classes: int) -> Array:
 
 
 def _along(labels: Array, *, closed: bool = False) -> Array:
-    """Even steps from 0 to 1 within each class; ``closed``: 1 would be 0 again, so it is left out."""
+    """Even steps from 0 to 1 within each class; ``closed``: without 1, which would be 0 again."""
     counts = np.bincount(labels)
     return np.concatenate([np.linspace(0, 1, count, endpoint=not closed) for count in counts])
 

@@ -94,7 +94,7 @@ def read_idx(path: Path) -> Array:
     with reading(path), open_bytes(path) as file:
         shape, dtype = _read_header(path, file)
         array = np.empty(shape, dtype)
-        held = _fill(file, memoryview(array).cast("B"))
+        held = _fill(file, memoryview(array.data).cast("B"))
         if held != array.nbytes or file.read(1):
             raise DataError(
                 f"{path}: declares the shape {shape}, {array.nbytes:,} bytes, but holds "

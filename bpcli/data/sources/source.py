@@ -7,7 +7,7 @@ A new kind of source is one file with one subclass of :class:`Source`, and one l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,10 @@ class RawTargets:
     values: Array  # (examples, ...)
     words: tuple[str, ...] | None = None
     labels: bool = False
+
+    def of(self, rows: Array | None) -> RawTargets:
+        """Those of some rows, None for all."""
+        return self if rows is None else replace(self, values=self.values[rows])
 
 
 @dataclass(frozen=True)

@@ -65,9 +65,7 @@ class Table(Source):
         numeric = all(kinds[name] is False for name in self.features)
         shape = () if len(self.targets) == 1 else (len(self.targets),)
         labels = kinds[self.targets[0]] if len(self.targets) == 1 else False
-        return Header(
-            (len(self.features),) if numeric else None, TargetHeader(shape, labels), None
-        )
+        return Header((len(self.features),) if numeric else None, TargetHeader(shape, labels), None)
 
     def read(self, *, targets: bool = True, text: Mapping[str, bool] | None = None) -> Examples:
         wanted = (*self.features, *(self.targets if targets else ()))
@@ -169,7 +167,8 @@ class Table(Source):
         if not words:
             return False
         below = [[row[n].strip() for row in rest if n < len(row)] for n, _ in words]
-        if any(_is_word(cell) and cell.strip() in b for (_, cell), b in zip(words, below, strict=True)):
+        cells = [cell.strip() for _, cell in words]
+        if any(not is_missing(c) and c in b for c, b in zip(cells, below, strict=True)):
             return False  # a name does not come up again in its own column
         over_numbers = any(b and all(map(self._is_number, b)) for b in below)
         if len(words) == len(first) or over_numbers:
@@ -398,10 +397,6 @@ def _is_plain_number(cell: str, decimal_comma: bool) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_word(cell: str) -> bool:
-    return not is_missing(cell)
 
 
 def _holds_something(row: Row) -> bool:

@@ -1,0 +1,115 @@
+"""Gaps: missing cells, and numbers that are not finite. An error unless `missing:` allows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bpcli.data.scaling import blocks
+from bpcli.data.sources import Examples, OptionError
+from bpcli.data.sources.source import Array, Column, Numbers, RawTargets
+from bpcli.errors import DataError
+
+
+def usable_rows(examples: Examples, missing: str | None) -> Array | None:
+    """The rows to work with, None for all.
+
+    `drop` leaves out every example with a gap. `mean` keeps those with gaps in their inputs: they
+    are filled later. Inputs that stay on disk are looked through for `drop` alone, otherwise batch
+    by batch. Raises DataError at the first gap that is not allowed.
+    """
+    if missing == "drop":
+        gaps = _rows_with_gaps(examples)
+        if gaps.all():
+            raise OptionError(
+                "missing",
+                f"`missing: drop` leaves nothing: all {len(examples):,} examples have gaps",
+            )
+        return np.flatnonzero(~gaps) if gaps.any() else None
+    found = [*_target_gaps(examples)]
+    if missing is None and not examples.mapped:
+        found += _input_gaps(examples)
+    if found:
+        row, place = min(found)
+        advice = (
+            "say `missing: drop` to leave such rows out or `missing: mean` to fill them"
+            if missing is None
+            else "a target cannot be filled; say `missing: drop` to leave such rows out"
+        )
+        raise DataError(f"{_located(examples, row, place)}; {advice}")
+    return None
+
+
+def _located(examples: Examples, row: int, place: int) -> str:
+    """Where a gap is and what stands there; targets have the places below 0."""
+    if place < 0:
+        assert examples.targets is not None
+        target_names = examples.targets.names
+        name = target_names[place % len(target_names)]
+        located = examples.source.locate(row, name)
+        return located if " holds " in located else f"{located} holds a target that is not finite"
+    if isinstance(examples.inputs, tuple):
+        return examples.source.locate(row, examples.inputs[place].name)
+    value = examples.inputs[row].reshape(-1)[place]
+    return f"{examples.source.locate(row)}: value {place} is {value}"
+
+
+def _rows_with_gaps(examples: Examples) -> Array:
+    """(examples,) of booleans."""
+    gaps = np.zeros(len(examples), bool)
+    if examples.targets is not None:
+        gaps |= _target_mask(examples.targets).any(axis=1)
+    if isinstance(examples.inputs, tuple):
+        for column in examples.inputs:
+            gaps |= _column_mask(column)
+    else:
+        for rows, mask in _array_masks(examples.inputs):
+            gaps[rows] |= mask.any(axis=1)
+    return gaps
+
+
+def _target_gaps(examples: Examples) -> list[tuple[int, int]]:
+    """(row, place below 0) of the first gap among the targets, if there is one."""
+    if examples.targets is None:
+        return []
+    mask = _target_mask(examples.targets)
+    return [(int(row), int(column) - mask.shape[1]) for row, column in np.argwhere(mask)[:1]]
+
+
+def _input_gaps(examples: Examples) -> Iterator[tuple[int, int]]:
+    """(row, place) of the first gap of each column or block."""
+    if isinstance(examples.inputs, tuple):
+        for place, column in enumerate(examples.inputs):
+            mask = _column_mask(column)
+            if mask.any():
+                yield int(mask.argmax()), place
+        return
+    for rows, mask in _array_masks(examples.inputs):
+        if mask.any():
+            row, place = np.argwhere(mask)[0]
+            yield rows.start + int(row), int(place)
+            return
+
+
+def _column_mask(column: Column) -> Array:
+    return ~np.isfinite(column.values) if isinstance(column, Numbers) else column.codes < 0
+
+
+def _target_mask(targets: RawTargets) -> Array:
+    """(examples, columns) of booleans."""
+    values = targets.values.reshape(len(targets.values), -1)
+    if targets.words is not None:
+        return np.asarray(values < 0)
+    if values.dtype.kind != "f":
+        return np.zeros((len(values), 1), bool)
+    return ~np.isfinite(values)
+
+
+def _array_masks(inputs: Array) -> Iterator[tuple[slice, Array]]:
+    """(rows, mask of their values) a few megabytes at a time; nothing for whole numbers."""
+    if inputs.dtype.kind != "f":
+        return
+    values = inputs.reshape(len(inputs), -1)
+    for rows in blocks(*values.shape):
+        yield rows, ~np.isfinite(values[rows])
