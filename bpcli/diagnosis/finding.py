@@ -5,35 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from bpcli.spec.changes import Change
+
+__all__ = ["SEVERITIES", "Change", "Finding", "Remedy", "Severity", "by_severity"]
+
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")  # most severe first
-
-Operation = Literal["set", "insert", "remove", "wrap"]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One edit of a spec, at a path of its normal form (``network.2.dense.init``).
-
-    ``set``     gives the path that value, as ``--set PATH=VALUE`` does: an option that the spec
-                leaves out is added; a layer (``network.3``) is replaced whole
-    ``insert``  puts the value into a list, before the item at the path (``network.3``); the index
-                one beyond the last item appends
-    ``remove``  takes the item or option at the path away; the value is None
-    ``wrap``    puts what stands at the path into a new layer that the value names: the layer at
-                ``network.3`` becomes ``{value: [layer]}``; the layers ``network.3:6`` (three, the
-                end excluded, as in Python), or the whole list at ``network.2.repeat.layers``,
-                become one ``{value: [layers]}``; a value like ``{residual: {projection: true}}``
-                gives the new layer options besides its ``layers``
-
-    The value is plain data, as YAML would give it. Changes are made in order, so each path is a
-    path of the spec as the changes before it left it. Layers inside a `repeat` are addressed where
-    they are written, ``network.1.repeat.layers.0``, and changed in all its copies.
-    """
-
-    op: Operation
-    path: str
-    value: Any = None
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ def _block(value: Any, indent: str) -> Iterator[str]:
             yield from _item(item, indent)
         return
     for key, item in value.items():
-        line = f"{indent}{_scalar(key)}: {_flow(item)}"
+        line = f"{indent}{_scalar(key)}: {flow(item)}"
         if len(line) <= _WIDTH or not isinstance(item, (dict, list)) or not item:
             yield line
         else:
@@ -122,9 +122,9 @@ def _block(value: Any, indent: str) -> Iterator[str]:
 
 def _item(item: Any, indent: str) -> Iterator[str]:
     if not isinstance(item, (dict, list)) or not item:
-        yield f"{indent}- {_flow(item)}"
+        yield f"{indent}- {flow(item)}"
         return
-    bare = _pairs(item) if isinstance(item, dict) and len(item) == 1 else _flow(item)
+    bare = _pairs(item) if isinstance(item, dict) and len(item) == 1 else flow(item)
     if len(indent) + 2 + len(bare) <= _WIDTH:
         yield f"{indent}- {bare}"
         return
@@ -133,16 +133,17 @@ def _item(item: Any, indent: str) -> Iterator[str]:
     yield from lines[1:]
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
+    """A plain value on one line: `{units: 64, init: he_normal}`."""
     if isinstance(value, dict):
         return f"{{{_pairs(value)}}}"
     if isinstance(value, list):
-        return f"[{', '.join(map(_flow, value))}]"
+        return f"[{', '.join(map(flow, value))}]"
     return _scalar(value)
 
 
 def _pairs(value: dict[str, Any]) -> str:
-    return ", ".join(f"{_scalar(key)}: {_flow(item)}" for key, item in value.items())
+    return ", ".join(f"{_scalar(key)}: {flow(item)}" for key, item in value.items())
 
 
 def _scalar(value: Any) -> str:
