@@ -1,0 +1,111 @@
+"""The worked chain rule as lines of text, plain or in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bpcli.report.trace import After, Equation, Section, Trace
+
+_INDENT = "  "
+
+
+class _Writer:
+    """Lines of a width, numbers of so many significant digits."""
+
+    def __init__(self, digits: int, width: int) -> None:
+        self.digits, self.width = digits, width
+
+    def number(self, value: float) -> str:
+        return f"{value:.{self.digits}g}"
+
+    def numbers(self, title: str, values: Sequence[float], most: int = 10) -> list[str]:
+        shown = [self.number(value) for value in values[:most]]
+        if len(values) > most:
+            shown.append(f"... {len(values) - most:,} more")
+        return self.wrapped(f"{title:<9}", shown, "  ")
+
+    def wrapped(self, start: str, parts: Sequence[str], joint: str) -> list[str]:
+        """The parts one after another, broken before a joint where a line would be too long."""
+        lines, line = [], start
+        for index, part in enumerate(parts):
+            piece = part if index == 0 else joint + part
+            if index and len(line) + len(piece) > self.width:
+                lines.append(line)
+                line = _INDENT * 3 + piece.lstrip()
+            else:
+                line += piece
+        return [one.rstrip() for one in (*lines, line)]
+
+    def equation(self, equation: Equation) -> list[str]:
+        terms = [" × ".join(map(self.factor, product)) for product in equation.products]
+        if equation.left_out:
+            rest = self.factor(equation.rest)
+            terms.append(f"{rest} ({equation.left_out:,} more)")
+        if equation.function:
+            terms = [f"{equation.function}({' + '.join(terms)})"] if terms else []
+        sides = [" + ".join(terms), self.number(equation.value)] if terms else []
+        left = f"{_INDENT}{equation.left} = "
+        if not sides:
+            return [left + self.number(equation.value)]
+        if len(left) + len(sides[0]) + 3 + len(sides[1]) <= self.width:
+            return [f"{left}{sides[0]} = {sides[1]}"]
+        return [*self.wrapped(left, terms, " + "), f"{_INDENT * 3}= {sides[1]}"]
+
+    def factor(self, value: float) -> str:
+        return f"({self.number(value)})" if value < 0 else self.number(value)
+
+    def section(self, section: Section) -> Iterator[str]:
+        yield from self.wrapped(f"{section.layer:<11} ", section.formula.split(" "), " ")
+        for equation in section.equations:
+            yield from self.equation(equation)
+        if section.left_out:
+            yield f"{_INDENT}... {section.left_out:,} more"
+
+    def after(self, after: After) -> list[str]:
+        title = f"{_INDENT}step {after.step:<6,} loss {self.number(after.loss)}"
+        return self.wrapped(title + "   outputs ", list(map(self.number, after.outputs[:6])), "  ")
+
+
+def text(trace: Trace, *, digits: int = 8, width: int = 80) -> str:
+    """The whole trace for a terminal of that width."""
+    writer = _Writer(digits, width)
+    lines = [_title(trace), ""]
+    lines += writer.numbers("inputs", trace.inputs) + writer.numbers("targets", trace.targets)
+    for heading, sections in _chapters(trace):
+        lines += ["", heading]
+        for section in sections:
+            lines += ["", *writer.section(section)]
+    lines += ["", "AFTER THE UPDATE"]
+    lines += [f"{_INDENT}before      loss {writer.number(trace.loss)}"]
+    for after in trace.after:
+        lines += writer.after(after)
+    return "\n".join(lines) + "\n"
+
+
+def markdown(trace: Trace, *, digits: int = 8) -> str:
+    """The whole trace as Markdown: a heading a chapter, a code block a layer."""
+    writer = _Writer(digits, 96)
+    lines = [f"# {_title(trace)}", "", "```text"]
+    lines += writer.numbers("inputs", trace.inputs) + writer.numbers("targets", trace.targets)
+    lines += ["```"]
+    for heading, sections in _chapters(trace):
+        lines += ["", f"## {heading.capitalize()}"]
+        for section in sections:
+            lines += ["", f"**{section.layer}** {section.formula}".rstrip(), "", "```text"]
+            lines += [*list(writer.section(section))[1:], "```"]
+    lines += ["", "## After the update", "", "| step | loss | outputs |", "| --- | --- | --- |"]
+    lines += [f"| 0 | {writer.number(trace.loss)} | |"]
+    for after in trace.after:
+        outputs = ", ".join(map(writer.number, after.outputs[:6]))
+        lines += [f"| {after.step:,} | {writer.number(after.loss)} | {outputs} |"]
+    return "\n".join(lines) + "\n"
+
+
+def _title(trace: Trace) -> str:
+    return f"{trace.name} · example {trace.example} of {trace.examples:,} · loss {trace.loss:.8g}"
+
+
+def _chapters(trace: Trace) -> Iterator[tuple[str, list[Section]]]:
+    yield "FORWARD, from the inputs to the loss", trace.forward
+    yield "BACKWARD, from the loss to the inputs", trace.backward
+    yield f"UPDATE, {trace.optimizer} with learning rate {trace.learning_rate:g}", trace.update

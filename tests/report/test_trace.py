@@ -1,0 +1,112 @@
+"""The worked chain rule: the published example's numbers, and equations that are equal."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+
+from bpcli.build import prepare
+from bpcli.errors import BpcliError
+from bpcli.report.trace import Equation, Section, Trace, trace
+from bpcli.report.trace_text import markdown, text
+from bpcli.spec import load_spec
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def traced(name: str, **options: object) -> Trace:
+    spec = dataclasses.replace(load_spec(CONFIGS / name), dtype="float64")
+    dataset, network = prepare(spec)
+    inputs, targets = dataset.train.slice(0, 1)
+    return trace(spec, network, inputs, targets, **options)  # type: ignore[arg-type]
+
+
+def values(sections: list[Section], layer: str, left: str) -> list[float]:
+    return [
+        equation.value
+        for section in sections
+        for equation in section.equations
+        if section.layer == layer and equation.left.startswith(left)
+    ]
+
+
+def test_mazurs_example_number_by_number() -> None:
+    """Matt Mazur, "A Step by Step Backpropagation Example" (2015), recomputed to 12 digits."""
+    found = traced("mazur.yaml", steps=10_000)
+    close = lambda numbers: pytest.approx(numbers, abs=1e-12)  # noqa: E731
+    assert found.loss == close(0.298371108760)
+    assert values(found.forward, "sigmoid_1", "y") == close([0.593269992107, 0.596884378260])
+    assert values(found.forward, "sigmoid_2", "y") == close([0.751365069552, 0.772928465321])
+    assert values(found.backward, "sigmoid_2", "∂") == close([0.138498561629, -0.038098236517])
+    assert values(found.backward, "sigmoid_1", "∂") == close([0.008771354689, 0.009954254705])
+    assert values(found.backward, "dense_2", "∂L/∂W") == close(
+        [0.082167040564, 0.082667627848, -0.022602540477, -0.022740242216]
+    )
+    assert values(found.backward, "dense_1", "∂L/∂W") == close(
+        [0.000438567734, 0.000877135469, 0.000497712735, 0.000995425471]
+    )
+    assert values(found.update, "dense_2.weight", "") == close(
+        [0.358916479718, 0.511301270239, 0.408666186076, 0.561370121108]
+    )
+    assert values(found.update, "dense_1.weight", "") == close(
+        [0.149780716133, 0.249751143632, 0.199561432266, 0.299502287265]
+    )
+    assert found.after[0].loss == close(0.291027773694)
+    assert found.after[-1].step == 10_000
+    assert found.after[-1].loss == pytest.approx(3.51018778e-5, rel=1e-8)
+    assert found.after[-1].outputs == pytest.approx((0.015913620, 0.984064274), abs=1e-9)
+
+
+def test_the_text_shows_the_numbers_to_the_digits_asked_for() -> None:
+    shown = text(traced("mazur.yaml"), digits=12)
+    for number in ("0.593269992107", "0.751365069552", "0.0821670405642", "0.291027773694"):
+        assert number in shown
+    assert "0.05 × 0.15 + 0.1 × 0.2 + 0.35 = 0.3775" in shown
+
+
+@pytest.mark.parametrize(
+    "name", ["mazur", "xor", "digits", "auto_mpg", "deep_residual", "deep_sigmoid"]
+)
+def test_both_sides_of_every_equation_are_equal(name: str) -> None:
+    found = traced(f"{name}.yaml")
+    checked = 0
+    for section in [*found.forward, *found.backward, *found.update]:
+        for equation in section.equations:
+            if equation.products and not equation.function:
+                assert left_side(equation) == pytest.approx(equation.value, rel=1e-9, abs=1e-15)
+                checked += 1
+    assert checked > 10
+
+
+def left_side(equation: Equation) -> float:
+    return math.fsum([*map(math.prod, equation.products), equation.rest])
+
+
+@pytest.mark.parametrize("name", ["digits", "deep_residual"])
+def test_lines_fit_a_terminal(name: str) -> None:
+    assert max(map(len, text(traced(f"{name}.yaml")).splitlines())) <= 80
+
+
+def test_units_asked_for_are_shown() -> None:
+    found = traced("digits.yaml", units={"dense_2": [0, 7]})
+    section = next(section for section in found.forward if section.layer == "dense_2")
+    assert [equation.left for equation in section.equations] == ["z[0]", "z[7]"]
+
+
+@pytest.mark.parametrize(
+    ("units", "message"),
+    [({"dense_9": [0]}, "no layer is called 'dense_9'"), ({"dense_2": [32]}, "units 0 to 31")],
+)
+def test_units_that_there_are_not(units: dict[str, list[int]], message: str) -> None:
+    with pytest.raises(BpcliError, match=message):
+        traced("digits.yaml", units=units)
+
+
+def test_markdown_holds_the_same_numbers() -> None:
+    shown = markdown(traced("mazur.yaml"))
+    assert shown.startswith("# mazur")
+    assert "z[0] = 0.05 × 0.15 + 0.1 × 0.2 + 0.35 = 0.3775" in shown
+    assert shown.count("```") % 2 == 0
