@@ -1,0 +1,69 @@
+"""The threads: what they share out, in which order results come, and who decides their number."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from itertools import chain
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpcli.network import threads
+
+MANY = 10**9  # values
+
+
+@given(st.integers(0, 1000), st.integers(0, 10**7))
+def test_parts_cover_every_example_once_and_in_order(count: int, values: int) -> None:
+    examples = list(range(count))
+    found = [examples[part] for part in threads.parts(count, values)]
+    assert list(chain.from_iterable(found)) == examples
+    assert all(found) or not examples
+
+
+def test_little_work_stays_in_one_piece() -> None:
+    assert threads.parts(64, 1000) == [slice(0, 64)]
+
+
+def test_results_come_in_order() -> None:
+    chosen = [slice(0, 10), slice(10, 20)] if len(threads.parts(20, MANY)) > 1 else [slice(0, 20)]
+    found = threads.run(lambda part: range(20)[part], chosen)
+    assert list(chain.from_iterable(found)) == list(range(20))
+
+
+def test_blas_gets_its_threads_back_and_errors_arrive() -> None:
+    before = threads._threads()
+    chosen = threads.parts(20, MANY)
+
+    def fail_in_the_last(part: slice) -> int:
+        assert threads._threads() == (1 if len(chosen) > 1 else before)
+        return 1 // (20 - part.stop)
+
+    with pytest.raises(ZeroDivisionError):
+        threads.run(fail_in_the_last, chosen)
+    assert threads._threads() == before
+
+
+@pytest.mark.parametrize("variable", ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"])
+def test_whoever_asks_for_one_thread_gets_one(variable: str) -> None:
+    code = f"from bpcli.network.threads import parts; print(len(parts(64, {MANY})))"
+    environment = {key: os.environ[key] for key in os.environ if not key.endswith("_NUM_THREADS")}
+    command = [sys.executable, "-c", code]
+    asked = subprocess.run(
+        command, env=environment | {variable: "1"}, capture_output=True, text=True, check=True
+    )
+    assert asked.stdout == "1\n"
+    if threads._blas() is not None and len(os.sched_getaffinity(0)) > 1:
+        free = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert int(free.stdout) > 1
+
+
+def test_two_threads_compute_what_one_does() -> None:
+    x = np.random.default_rng(0).normal(size=(64, 3000))
+    y = np.empty_like(x)
+    threads.run(lambda part: np.multiply(x[part], 2, out=y[part]), threads.parts(64, x.size))
+    assert np.array_equal(y, 2 * x)
