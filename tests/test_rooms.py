@@ -16,6 +16,8 @@ MAY_IMPORT = {
     "network": {"spec"},
     "optimization": {"spec"},
     "data": {"spec"},
+    "process": set(),
+    "layers_file": {"network"},
     "build": {"spec", "network", "data"},
     "training": {"spec", "network", "optimization", "data"},
     "diagnosis": {"spec", "network", "optimization", "data", "training", "build"},

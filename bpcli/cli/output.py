@@ -1,0 +1,60 @@
+"""Where a command puts what it has to say: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from bpcli.cli.environment import Environment
+from bpcli.report.document import Document, Line, Piece, Span, spans
+from bpcli.report.layout import lay_out, plain
+from bpcli.report.text import printable
+
+Format = Literal["text", "json"]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What --format, --quiet and --no-color ask for, in the environment that there is."""
+
+    environment: Environment
+    format: Format = "text"
+    quiet: bool = False
+    coloured: bool = True
+
+    def show(self, document: Document) -> None:
+        """A result, in the format that was asked for. Raises WriteError."""
+        if self.format == "json":
+            from bpcli.report.json import render
+
+            self.write(render(document))
+            return
+        environment = self.environment
+        lines = lay_out(document, environment.width)
+        self.write(self._text(lines, environment.stdout_is_terminal))
+
+    def write(self, text: str) -> None:
+        """A result that is text already. Raises WriteError."""
+        self.environment.write_result(text)
+
+    def say(self, *lines: Piece | Iterable[Piece]) -> None:
+        """Messages to people, unless --quiet."""
+        if not self.quiet:
+            said = [spans(line if isinstance(line, str | Span) else tuple(line)) for line in lines]
+            text = self._text(said, self.environment.stderr_is_terminal)
+            self.environment.write_message(text)
+
+    def warn(self, messages: Iterable[str]) -> None:
+        """What a person should know even with --quiet."""
+        for message in messages:
+            line = (Span("Warning: ", "warning"), Span(printable(message)))
+            self.environment.write_message(self._text([line], self.environment.stderr_is_terminal))
+
+    def _text(self, lines: list[Line], on_terminal: bool) -> str:
+        stream = self.environment.stdout
+        if not (on_terminal and self.coloured) or stream is None:
+            return plain(lines)
+        from bpcli.report.terminal.document import in_colour
+
+        return in_colour(lines, stream)

@@ -1,0 +1,1 @@
+"""Documents and live views on a terminal; rich is imported nowhere else."""
