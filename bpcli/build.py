@@ -26,7 +26,12 @@ def prepare(spec: Spec) -> tuple[Dataset, Network]:
     """The data read and the network built, ready to train; raises SpecError and DataError."""
     check(spec, describe(spec))
     dataset = load_data(spec)
-    return dataset, _network(spec, dataset.preparation.description())
+    return dataset, network_on(spec, dataset)
+
+
+def network_on(spec: Spec, dataset: Dataset) -> Network:
+    """The spec's network for data that are read already; raises SpecError."""
+    return _network(spec, dataset.preparation.description())
 
 
 def build_network(spec: Spec, dtype: DTypeLike | None = None) -> Network:
