@@ -12,7 +12,7 @@ from bpcli.cli.exit_codes import ExitCode
 from bpcli.cli.group import group
 from bpcli.cli.registry import COMMANDS
 from bpcli.errors import BpcliError
-from tests.cli.program import bpcli
+from .program import bpcli
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
