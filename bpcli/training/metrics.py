@@ -33,8 +33,12 @@ class Examples(Protocol):
 class Targets(Protocol):
     """What the metrics need to know of how targets were prepared."""
 
-    kind: str  # "classes", "binary" (0/1 for each output) or "numbers"
-    logits: bool
+    @property
+    def kind(self) -> str:
+        """ "classes", "binary" (0/1 for each output) or "numbers"."""
+
+    @property
+    def logits(self) -> bool: ...
 
     def unscale(self, values: Array) -> Array: ...
 
