@@ -6,5 +6,7 @@ Each is the object ``command`` of `bpcli.cli.commands.NAME`, imported only when 
 from __future__ import annotations
 
 COMMANDS = {
+    "trace": "The chain rule worked through on one example, number by number.",
+    "show": "Layers, shapes, parameters, cost and memory.",
     "schema": "The JSON Schema of specs, for editors.",
 }

@@ -37,19 +37,25 @@ class _Writer:
         return [one.rstrip() for one in (*lines, line)]
 
     def equation(self, equation: Equation) -> list[str]:
-        terms = [" × ".join(map(self.factor, product)) for product in equation.products]
+        terms = [self.term(product, first=not n) for n, product in enumerate(equation.products)]
         if equation.left_out:
-            rest = self.factor(equation.rest)
-            terms.append(f"{rest} ({equation.left_out:,} more)")
+            terms.append(f"{self.term((equation.rest,), first=False)} ({equation.left_out:,} more)")
+        left, value = f"{_INDENT}{equation.left} = ", self.number(equation.value)
+        if not terms:
+            return [left + value]
         if equation.function:
-            terms = [f"{equation.function}({' + '.join(terms)})"] if terms else []
-        sides = [" + ".join(terms), self.number(equation.value)] if terms else []
-        left = f"{_INDENT}{equation.left} = "
-        if not sides:
-            return [left + self.number(equation.value)]
-        if len(left) + len(sides[0]) + 3 + len(sides[1]) <= self.width:
-            return [f"{left}{sides[0]} = {sides[1]}"]
-        return [*self.wrapped(left, terms, " + "), f"{_INDENT * 3}= {sides[1]}"]
+            terms = [f"{equation.function}({''.join(terms)})"]
+        whole = f"{left}{''.join(terms)} = {value}"
+        if len(whole) <= self.width:
+            return [whole]
+        return [*self.wrapped(left, terms, ""), f"{_INDENT * 3}= {value}"]
+
+    def term(self, product: Sequence[float], *, first: bool) -> str:
+        """A product with its sign, which is that of its first factor: `` - 0.5 × 0.25``."""
+        if first:
+            return " × ".join(map(self.factor, product))
+        sign = " - " if product[0] < 0 else " + "
+        return sign + " × ".join([self.number(abs(product[0])), *map(self.factor, product[1:])])
 
     def factor(self, value: float) -> str:
         return f"({self.number(value)})" if value < 0 else self.number(value)

@@ -1,0 +1,95 @@
+"""`bpcli trace SPEC`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from bpcli.cli.output import Output
+from bpcli.cli.parameters import SpecRequest, message_parameters, spec_parameters
+
+
+@click.command()
+@spec_parameters
+@click.option(
+    "--example", metavar="N", type=click.IntRange(0), default=0, help="Which of the training part."
+)
+@click.option(
+    "--steps",
+    metavar="N",
+    type=click.IntRange(1, 1_000_000),
+    default=1,
+    help="Updates on this example; the first is worked through, the rest show where they lead.",
+)
+@click.option(
+    "--unit",
+    "units",
+    metavar="LAYER.N",
+    multiple=True,
+    help="Show this unit of a layer, like dense_2.5, instead of the strongest; repeatable.",
+)
+@click.option(
+    "--digits", metavar="N", type=click.IntRange(2, 17), default=8, help="Significant digits."
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    help="What the result looks like; text unless given.",
+)
+@message_parameters
+def command(
+    request: SpecRequest,
+    example: int,
+    steps: int,
+    units: tuple[str, ...],
+    digits: int,
+    output: Output,
+) -> None:
+    """Work the chain rule through on one example, number by number.
+
+    Forward: inputs, weights, sums, activations, the loss. Backward, for each layer: the gradient
+    that arrives × the local derivative = the gradient that leaves, and the gradients of the
+    weights. Then the update, and the loss after it. All in float64 and in evaluation mode. Of
+    large layers the units on the strongest paths are shown.
+    """
+    from bpcli.build import prepare
+    from bpcli.report.trace import trace
+    from bpcli.report.trace_text import markdown, text
+
+    spec = replace(request.load(), dtype="float64")
+    dataset, network = prepare(spec)
+    count = len(dataset.train)
+    if example >= count:
+        raise click.BadParameter(f"the training part has examples 0 to {count - 1}, not {example}")
+    inputs, targets = dataset.train.slice(example, example + 1)
+    traced = trace(
+        spec,
+        network,
+        inputs,
+        targets,
+        example=example,
+        examples=count,
+        steps=steps,
+        units=_by_layer(units),
+    )
+    if output.format == "json":
+        from bpcli.training.files import to_json
+
+        output.write(to_json(traced.to_dict(), indent=2) + "\n")
+    elif output.format == "markdown":
+        output.write(markdown(traced, digits=digits))
+    else:
+        output.write(text(traced, digits=digits, width=output.environment.width))
+
+
+def _by_layer(units: tuple[str, ...]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for written in units:
+        layer, _, unit = written.rpartition(".")
+        if not layer or not unit.isdecimal():
+            raise click.BadParameter(f"--unit must be LAYER.N, like dense_2.5; received {written}")
+        found.setdefault(layer, []).append(int(unit))
+    return found
