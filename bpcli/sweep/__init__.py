@@ -1,0 +1,1 @@
+"""Sweeps: one spec under many settings, as independent jobs on an engine that exists."""
