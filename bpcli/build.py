@@ -39,11 +39,22 @@ def build_network(spec: Spec, dtype: DTypeLike | None = None) -> Network:
 
     ``dtype`` is the spec's own unless given. Raises SpecError and DataError.
     """
+    return _network(spec, plan(spec)[1], dtype)
+
+
+def plan(spec: Spec) -> tuple[Chain, Description]:
+    """The layers joined, without any parameters, and what the data ask of them.
+
+    Reads no more of the data than it must. Raises SpecError and DataError.
+    """
     description = describe(spec)
-    check(spec, description)
-    if description.input_shape is None or description.output_shape is None:
-        description = load_data(spec).preparation.description()
-    return _network(spec, description, dtype)
+    chain = check(spec, description)
+    if chain is None or description.output_shape is None:
+        dataset = load_data(spec)
+        description = dataset.preparation.description(dataset.examples)
+        chain = check(spec, description)
+    assert chain is not None
+    return chain, description
 
 
 def check(spec: Spec, description: Description) -> Chain | None:

@@ -60,8 +60,9 @@ def size(bytes_: float) -> str:
     return f"{bytes_ / 1024**power:.{1 if power else 0}f} {units[power]}"
 
 
-def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def plural(count: int, one: str, many: str = "") -> str:
+    """1 class, 1,234 classes; an s makes the plural unless it is given."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def shape(sizes: tuple[int, ...]) -> str:
