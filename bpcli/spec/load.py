@@ -28,22 +28,17 @@ def load_spec(
     ``settings`` are changes like ``network.2.dense=16``, made in order before anything is checked;
     ``layers`` are layer classes of the user's own by the names that the spec calls them.
     """
+    return load_template(path, layers=layers).spec(settings, seed)
+
+
+def load_template(path: str | Path, *, layers: Mapping[str, type] | None = None) -> Template:
+    """The text in a file, ``-`` for standard input; SpecError where it cannot be read."""
     if str(path) == "-":
-        file, folder, name = "<stdin>", Path(), "stdin"
         content = sys.stdin.buffer.read(_LARGEST_FILE + 1)
-    else:
-        path = Path(path)
-        file, folder, name = str(path), path.parent, path.stem
-        content = _content(path)
-    return parse_spec(
-        _text(content, file),
-        file=file,
-        folder=folder,
-        name=name,
-        settings=settings,
-        seed=seed,
-        layers=layers,
-    )
+        return Template(_text(content, "<stdin>"), file="<stdin>", name="stdin", layers=layers)
+    path = Path(path)
+    text = _text(_content(path), str(path))
+    return Template(text, file=str(path), folder=path.parent, name=path.stem, layers=layers)
 
 
 def parse_spec(
@@ -57,19 +52,41 @@ def parse_spec(
     layers: Mapping[str, type] | None = None,
 ) -> Spec:
     """The spec that a YAML text says; ``file`` is for messages, ``name`` where it gives none."""
-    root, problems = read_yaml(text, file)
-    changes: list[Setting] = []
-    for written in settings:
-        setting, wrong = parse_setting(written)
-        changes += [setting] if setting else []
-        problems += wrong
-    if seed is not None:
-        changes.append(seed_setting(seed))
-    families = families_with(layers)
-    for setting in changes if not isinstance(root, Broken) else ():
-        root, wrong = change(root, setting, families)
-        problems += wrong
-    return read_spec(root, problems, file=file, folder=folder, name=name, layers=layers)
+    return Template(text, file=file, folder=folder, name=name, layers=layers).spec(settings, seed)
+
+
+class Template:
+    """A YAML text that is read once, for many specs that differ in settings."""
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        file: str = "<spec>",
+        folder: Path = Path(),
+        name: str = "spec",
+        layers: Mapping[str, type] | None = None,
+    ) -> None:
+        self.file, self.folder, self.name, self.layers = file, folder, name, layers
+        self.root, self.problems = read_yaml(text, file)
+
+    def spec(self, settings: Sequence[str] = (), seed: int | None = None) -> Spec:
+        """The spec under these settings; SpecError with all that is wrong with it."""
+        root, problems = self.root, list(self.problems)
+        changes: list[Setting] = []
+        for written in settings:
+            setting, wrong = parse_setting(written)
+            changes += [setting] if setting else []
+            problems += wrong
+        if seed is not None:
+            changes.append(seed_setting(seed))
+        families = families_with(self.layers)
+        for setting in changes if not isinstance(root, Broken) else ():
+            root, wrong = change(root, setting, families)
+            problems += wrong
+        return read_spec(
+            root, problems, file=self.file, folder=self.folder, name=self.name, layers=self.layers
+        )
 
 
 _LARGEST_FILE = 4 * LARGEST_SIZE  # bytes; a character takes at most four
