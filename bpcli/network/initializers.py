@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,17 +32,36 @@ _SCALINGS = {
 _CUT_DEVIATION = 0.87962566103423978
 
 
+@dataclass(frozen=True)
+class Blocks:
+    """Equal blocks along the last axis, each with an init of its own: the gates of a cell."""
+
+    inits: tuple[Any, ...]
+    name = "blocks"
+
+
+def per_block(init: Any, count: int) -> Any:
+    """The init for each of so many blocks; literal values are those of all blocks together."""
+    return init if _read(init).name == "values" else Blocks((init,) * count)
+
+
 def initialize(init: Any, shape: Shape, random: Generator) -> Array:
     """float64 numbers of that shape, in every precision the same.
 
     ``init`` is one of the spec's initializers, or written as in a spec: a name, or {name: options}.
     Raises ShapeError where it cannot give that shape.
     """
-    init = _read(init)
-    if init.name in _SCALINGS:
-        init = spec.VarianceScaling(*_SCALINGS[init.name])
+    init = general_form(init)
     drawn: Array = _DRAW[init.name](init, shape, random)
     return drawn
+
+
+def general_form(init: Any) -> Any:
+    """The initializer's options, those of the shorthand names as the variance scaling they are."""
+    init = _read(init)
+    if init.name in _SCALINGS:
+        return spec.VarianceScaling(*_SCALINGS[init.name])
+    return init
 
 
 def fans(shape: Shape) -> tuple[int, int]:
@@ -106,6 +126,11 @@ def _identity(init: spec.Identity, shape: Shape, random: Generator) -> Array:
     return np.eye(*shape)
 
 
+def _blocks(init: Blocks, shape: Shape, random: Generator) -> Array:
+    block = (*shape[:-1], shape[-1] // len(init.inits))
+    return np.concatenate([initialize(each, block, random) for each in init.inits], axis=-1)
+
+
 def _values(init: spec.Values, shape: Shape, random: Generator) -> Array:
     values = np.array(init.values, np.float64)
     if values.shape != shape:
@@ -118,6 +143,7 @@ _DRAW: dict[str, Any] = {
     "orthogonal": _orthogonal,
     "identity": _identity,
     "values": _values,
+    "blocks": _blocks,
     "zeros": lambda init, shape, random: np.zeros(shape),
     "ones": lambda init, shape, random: np.ones(shape),
     "constant": lambda init, shape, random: np.full(shape, init.value),

@@ -38,8 +38,11 @@ class Layer(Buffers, LayerOptions):
     """
 
     stochastic = False  # draws from `random` while training
+    takes_codes = False  # reads integers that stand for symbols; only a first layer can
     # False for the first layer with parameters: nobody reads the gradient by the network's input
     needs_input_gradient = True
+    # of a recurrent layer: ∂L/∂hₜ of every step of the last backward pass, (time, batch, units)
+    hidden_gradients: Array | None = None
     path = ""  # its name in the network, "residual_1.dense_2"
     place = ""  # where it stands in the spec, "network.4.residual.layers.1"
 

@@ -15,7 +15,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 # the exponential of more than this overflows, or nearly
-_LARGEST_EXPONENT = {"f": 87.0, "d": 708.0, "F": 87.0, "D": 708.0}
+LARGEST_EXPONENT = {"f": 87.0, "d": 708.0, "F": 87.0, "D": 708.0}
 
 
 def positive_part(x: Array, out: Array) -> Array:
@@ -47,7 +47,7 @@ def magnitude(x: Array, out: Array) -> Array:
 
 def exp_minus(x: Array, out: Array) -> Array:
     """exp(-x); where that would overflow, about the largest number there is."""
-    np.maximum(x, -_LARGEST_EXPONENT[x.dtype.char], out=out)
+    np.maximum(x, -LARGEST_EXPONENT[x.dtype.char], out=out)
     np.negative(out, out=out)
     np.exp(out, out=out)
     return out

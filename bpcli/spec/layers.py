@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bpcli.spec.initializers import GlorotUniform, Init
+from bpcli.spec.initializers import GlorotUniform, Init, Normal, Orthogonal
 from bpcli.spec.options import (
     Boolean,
     Choice,
@@ -49,6 +49,74 @@ class Dense(WeightedOptions):
 
     name = "dense"
     units: int = option(Integer(1), doc="the size of the output's last axis")
+
+
+@dataclass(frozen=True)
+class Embedding(LayerOptions):
+    """A vector for each symbol of a vocabulary."""
+
+    name = "embedding"
+    dimension: int = option(Integer(1), doc="the size of a vector")
+    vocabulary: int | None = option(
+        Integer(1), None, doc="how many symbols there are; default: those of the data"
+    )
+    init: Init = option(Choice("init"), Normal(1.0), keyword=True, doc="of the vectors")
+    freeze: tuple[str, ...] = option(Items(Text(), least=0), (), keyword=True)
+
+
+@dataclass(frozen=True)
+class Position(LayerOptions):
+    """Adds to each position of a sequence a vector that tells where it stands."""
+
+    name = "position"
+    kind: str = option(Word(("learned", "sinusoidal")), "learned")
+    init: Init = option(Choice("init"), Normal(0.02), keyword=True, doc="of learned vectors")
+    freeze: tuple[str, ...] = option(Items(Text(), least=0), (), keyword=True)
+
+
+@dataclass(frozen=True)
+class RecurrentOptions(WeightedOptions):
+    """What layers take that read a sequence step by step."""
+
+    units: int = option(Integer(1), doc="the size of the hidden state")
+    returns: str = option(
+        Word(("sequence", "last")), "sequence", key="return", doc="the state of every step, or last"
+    )
+    recurrent_init: Init = option(
+        Choice("init"), Orthogonal(), keyword=True, doc="of the recurrent weight, gate by gate"
+    )
+
+
+@dataclass(frozen=True)
+class Rnn(RecurrentOptions):
+    """The plain recurrent layer: the activation of x W + h U + b."""
+
+    name = "rnn"
+    activation: str = option(Word(("tanh", "relu")), "tanh")
+
+
+@dataclass(frozen=True)
+class Lstm(RecurrentOptions):
+    """Long short-term memory: a cell that gates guard."""
+
+    name = "lstm"
+
+
+@dataclass(frozen=True)
+class Gru(RecurrentOptions):
+    """The gated recurrent unit."""
+
+    name = "gru"
+
+
+@dataclass(frozen=True)
+class Attention(WeightedOptions):
+    """Multi-head self-attention over the positions of a sequence."""
+
+    name = "attention"
+    heads: int = option(Integer(1), doc="must divide the features")
+    causal: bool = option(Boolean(), False, doc="no position sees those after it")
+    dropout: float = option(Number(low=0, below=1), 0.0, doc="of the attention weights")
 
 
 @dataclass(frozen=True)
@@ -204,7 +272,8 @@ class Softmax(LayerOptions):
 LAYERS: dict[str, type[LayerOptions]] = {
     layer.name: layer
     for layer in (
-        Dense, Dropout, Flatten, BatchNorm, LayerNorm, RmsNorm, Residual, Repeat,
+        Dense, Embedding, Position, Rnn, Lstm, Gru, Attention,
+        Dropout, Flatten, BatchNorm, LayerNorm, RmsNorm, Residual, Repeat,
         Identity, Relu, LeakyRelu, Elu, Selu, Gelu, Silu, Tanh, Sigmoid, Softplus, Exponential,
         Softmax,
     )

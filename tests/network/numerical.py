@@ -14,6 +14,8 @@ import numpy as np
 from bpcli.network import Network
 
 STEP = 1e-20
+TOLERANCE = 1e-9  # relative to the largest element of each array
+ROUNDING = 5e-15  # of gradients that are exactly zero, like that of a bias before batch_norm
 Array = np.ndarray[Any, Any]
 
 
@@ -39,9 +41,12 @@ def gradients(network: Network, inputs: Array, targets: Array, training: bool) -
     moved = network.copy(np.complex128)
     start = moved.parameters.vector.copy()
 
+    codes = inputs.dtype.kind in "iu"
+    unmoved = inputs if codes else inputs.astype(complex)
+
     def of_parameters(vector: Array) -> Any:
         moved.parameters.vector[...] = vector
-        return loss(moved, inputs.astype(complex), targets, training)
+        return loss(moved, unmoved, targets, training)
 
     vector = complex_step(of_parameters, start.real)
     moved.parameters.vector[...] = start
@@ -49,7 +54,7 @@ def gradients(network: Network, inputs: Array, targets: Array, training: bool) -
         slot.name: vector[slot.start : slot.stop].reshape(slot.shape)
         for slot in moved.parameters.layout.slots.values()
     }
-    if inputs.dtype.kind == "f":
+    if not codes:
         found["inputs"] = complex_step(lambda x: loss(moved, x, targets, training), inputs)
     return found
 
@@ -60,3 +65,20 @@ def randomize(network: Network, random: np.random.Generator) -> None:
     parameters += random.normal(0, 0.3, parameters.shape)
     state = network.state.vector
     state[...] = random.uniform(0.5, 2, state.shape)
+
+
+def agree(analytic: Array, numeric: Array) -> bool:
+    error = np.abs(analytic - numeric).max()
+    return bool(error <= TOLERANCE * np.abs(numeric).max() + ROUNDING)
+
+
+def check(network: Network, inputs: Array, targets: Array, training: bool) -> None:
+    network.keep_input_gradient(True)
+    outputs = network.forward(inputs, training=training)
+    _, cache = network.loss.forward(outputs, targets)
+    input_gradient = network.backward(network.loss.backward(cache))
+    found = dict(network.gradients) | {"inputs": input_gradient}
+    for name, numeric in gradients(network, inputs, targets, training).items():
+        assert agree(found[name], numeric), name
+        if name.endswith((".weight", ".scale")):  # a check of zeros would prove nothing
+            assert numeric.any(), name

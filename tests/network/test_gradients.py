@@ -11,10 +11,7 @@ from bpcli.spec import layers as spec
 from bpcli.spec.initializers import Normal
 from bpcli.spec.optimization import LOSSES, CrossEntropy, Loss, MeanSquaredError
 
-from .numerical import Array, complex_step, gradients, randomize
-
-TOLERANCE = 1e-9  # relative to the largest element of each array
-ROUNDING = 1e-15  # of gradients that are exactly zero, like that of a bias before batch_norm
+from .numerical import agree, check, complex_step, randomize
 
 ACTIVATIONS = {
     "identity": spec.Identity(),
@@ -50,27 +47,6 @@ LAYERS = {
     "residual of nothing": spec.Residual((spec.Identity(),)),
 }
 SHAPES = {"rows": (5, 4), "one row": (1, 4), "sequences": (2, 3, 4)}
-
-
-def test_every_layer_is_here() -> None:
-    assert {layer.name for layer in LAYERS.values()} | {"repeat"} >= set(spec.LAYERS)
-
-
-def agree(analytic: Array, numeric: Array) -> bool:
-    error = np.abs(analytic - numeric).max()
-    return bool(error <= TOLERANCE * np.abs(numeric).max() + ROUNDING)
-
-
-def check(network: Network, inputs: Array, targets: Array, training: bool) -> None:
-    network.keep_input_gradient(True)
-    outputs = network.forward(inputs, training=training)
-    _, cache = network.loss.forward(outputs, targets)
-    input_gradient = network.backward(network.loss.backward(cache))
-    found = dict(network.gradients) | {"inputs": input_gradient}
-    for name, numeric in gradients(network, inputs, targets, training).items():
-        assert agree(found[name], numeric), name
-        if name.endswith((".weight", ".scale")):  # a check of zeros would prove nothing
-            assert numeric.any(), name
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])

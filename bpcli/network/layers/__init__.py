@@ -16,14 +16,20 @@ from bpcli.network.layers.activations import (
     Softplus,
     Tanh,
 )
+from bpcli.network.layers.attention import Attention
 from bpcli.network.layers.dense import Dense
 from bpcli.network.layers.dropout import Dropout
+from bpcli.network.layers.embedding import Embedding
 from bpcli.network.layers.flatten import Flatten
+from bpcli.network.layers.gru import Gru
+from bpcli.network.layers.lstm import Lstm
 from bpcli.network.layers.normalization import BatchNorm, LayerNorm, RmsNorm
+from bpcli.network.layers.position import Position
 from bpcli.network.layers.residual import Residual
+from bpcli.network.layers.rnn import Rnn
 
 __all__ = [
-    "BatchNorm", "Dense", "Dropout", "Elu", "Exponential", "Flatten", "Gelu", "Identity",
-    "LayerNorm", "LeakyRelu", "Relu", "Residual", "RmsNorm", "Selu", "Sigmoid", "Silu",
-    "Softmax", "Softplus", "Tanh",
+    "Attention", "BatchNorm", "Dense", "Dropout", "Elu", "Embedding", "Exponential", "Flatten",
+    "Gelu", "Gru", "Identity", "LayerNorm", "LeakyRelu", "Lstm", "Position", "Relu", "Residual",
+    "RmsNorm", "Rnn", "Selu", "Sigmoid", "Silu", "Softmax", "Softplus", "Tanh",
 ]  # fmt: skip

@@ -1,0 +1,101 @@
+"""Long short-term memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bpcli.network.initializers import Blocks
+from bpcli.network.layer import Array, Views
+from bpcli.network.layers.recurrent import JOINED, Recurrent, gate
+from bpcli.spec import layers as spec
+
+
+class Lstm(Recurrent, spec.Lstm):
+    """The cell c keeps what the forget gate lets it keep (Hochreiter & Schmidhuber 1997; the forget
+    gate: Gers et al. 2000).
+
+        [i f g o] = xₜ W + hₜ₋₁ U + b, then σ of i, f and o, tanh of g
+        cₜ = f cₜ₋₁ + i g        hₜ = o tanh cₜ
+
+    Going back, with s' = s (1 - s) the slope of a gate s and ∂cₜ = ∂L/∂cₜ:
+
+        ∂cₜ = ∂cₜ₊₁ fₜ₊₁ + ∂L/∂hₜ o (1 - tanh² cₜ)
+        δi = ∂cₜ g i'    δf = ∂cₜ cₜ₋₁ f'    δg = ∂cₜ i (1 - g²)    δo = ∂L/∂hₜ tanh(cₜ) o'
+        ∂L/∂hₜ₋₁ = ∂L/∂hₜ₋₁ as an output + δₜ Uᵀ
+
+    From cell to cell the gradient is only multiplied by f: while f is 1 it does not vanish. That
+    is why the bias of the forget gate starts at 1 (Jozefowicz et al. 2015), the others at 0.
+    """
+
+    gates = 4
+
+    def first_bias(self) -> Any:
+        return Blocks(("zeros", "ones", "zeros", "zeros"))
+
+    def run(self, rows: Array, states: Array, parameters: Views) -> Any:
+        weights = self.stacked(JOINED, parameters)
+        steps, (count, units) = len(rows) - 1, states.shape[1:]
+        gates = self.buffer("gates", (steps, 4, count, units), rows.dtype)
+        rests = self.buffer("rests", gates.shape, rows.dtype)  # 1 - s of i, f and o
+        cells = self.buffer("cells", (steps + 1, count, units), rows.dtype)
+        squashed = self.buffer("squashed", (steps, count, units), rows.dtype)  # tanh c
+        added = self.buffer("added", (count, units), rows.dtype)
+        limit = self.exponent_limit((2, count, units), rows.dtype)
+        cells[0] = 0
+        for t in range(steps):
+            z, (i, f, g, o), c = rests[t], gates[t], cells[t + 1]
+            np.matmul(rows[t], weights, out=z)
+            gate(z[:2], gates[t, :2], limit)
+            np.tanh(z[2], out=g)
+            gate(z[3], o, limit[0])
+            np.multiply(f, cells[t], out=c)
+            np.multiply(i, g, out=added)
+            np.add(c, added, out=c)
+            np.tanh(c, out=squashed[t])
+            np.multiply(o, squashed[t], out=states[t + 1])
+        return rows, gates, rests, cells, squashed
+
+    def run_back(self, cache: Any, hidden: Array, parameters: Views, gradients: Views) -> Array:
+        rows, gates, *_ = cache
+        backward_weights = parameters["recurrent_weight"].T
+        by_cell, by_gates = self._local_derivatives(cache)
+        steps, count, units = hidden.shape
+        delta = self.buffer("delta", (steps, count, 4 * units), hidden.dtype)
+        cell = self.buffer("cell_gradient", (count, units), hidden.dtype)
+        scratch = self.buffer("scratch", (count, units), hidden.dtype)
+        cell.fill(0)
+        for t in reversed(range(steps)):
+            np.multiply(hidden[t], by_cell[t], out=scratch)
+            np.add(cell, scratch, out=cell)
+            towards = self.by_gate(delta[t])
+            np.multiply(by_gates[t, :3], cell, out=towards[:3])
+            np.multiply(by_gates[t, 3], hidden[t], out=towards[3])
+            if t > 0:
+                np.multiply(cell, gates[t, 1], out=cell)
+                np.matmul(delta[t], backward_weights, out=scratch)
+                np.add(hidden[t - 1], scratch, out=hidden[t - 1])
+        delta = delta.reshape(-1, 4 * units)
+        self.write_gradients(JOINED, rows[:-1], delta, gradients)
+        return delta
+
+    def _local_derivatives(self, cache: Any) -> tuple[Array, Array]:
+        """∂hₜ/∂cₜ, and what δi, δf, δg and δo take times ∂cₜ or ∂L/∂hₜ; of all steps at once."""
+        _, gates, rests, cells, squashed = cache
+        derivatives = self.buffer("derivatives", gates.shape, gates.dtype)
+        i, _, g, o = np.moveaxis(gates, 1, 0)
+        np.multiply(gates, rests, out=derivatives)
+        _tanh_slope(g, derivatives[:, 2])
+        for k, factor in enumerate((g, cells[:-1], i, squashed)):
+            np.multiply(derivatives[:, k], factor, out=derivatives[:, k])
+        by_cell = self.buffer("by_cell", squashed.shape, squashed.dtype)
+        _tanh_slope(squashed, by_cell)
+        np.multiply(by_cell, o, out=by_cell)
+        return by_cell, derivatives
+
+
+def _tanh_slope(y: Array, out: Array) -> None:
+    """1 - y²."""
+    np.multiply(y, y, out=out)
+    np.subtract(1, out, out=out)

@@ -1,0 +1,17 @@
+"""What every layer asks of its input that reads a sequence."""
+
+from __future__ import annotations
+
+from bpcli.errors import ShapeError
+from bpcli.network.layer import Layer, Shape
+
+
+def require_sequence(layer: Layer, input_shape: Shape) -> None:
+    """Raises ShapeError unless the shape of one example is (time, features)."""
+    if len(input_shape) == 2:
+        return
+    received = f"shape {input_shape}" if input_shape else "a single number per example"
+    raise ShapeError(
+        f"{layer.name} reads a sequence, (time, features), received {received}; text needs an "
+        "embedding first, a table `shape: [time, features]`"
+    )

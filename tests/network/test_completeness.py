@@ -1,0 +1,12 @@
+"""Every layer that a spec can name has its backward pass checked."""
+
+from __future__ import annotations
+
+from bpcli.spec.layers import LAYERS
+
+from . import test_gradients, test_sequence_gradients
+
+
+def test_every_layer_is_checked() -> None:
+    cases = [*test_gradients.LAYERS.values(), *test_sequence_gradients.LAYERS.values()]
+    assert {layer.name for layer in cases} | {"repeat"} >= set(LAYERS)
