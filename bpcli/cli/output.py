@@ -39,17 +39,19 @@ class Output:
         self.environment.write_result(text)
 
     def say(self, *lines: Piece | Iterable[Piece]) -> None:
-        """Messages to people, unless --quiet."""
+        """Progress: messages that --quiet silences."""
         if not self.quiet:
-            said = [spans(line if isinstance(line, str | Span) else tuple(line)) for line in lines]
-            text = self._text(said, self.environment.stderr_is_terminal)
-            self.environment.write_message(text)
+            self.tell(*lines)
+
+    def tell(self, *lines: Piece | Iterable[Piece]) -> None:
+        """Messages that a person needs even with --quiet."""
+        said = [spans(line if isinstance(line, str | Span) else tuple(line)) for line in lines]
+        text = self._text(said, self.environment.stderr_is_terminal)
+        self.environment.write_message(text)
 
     def warn(self, messages: Iterable[str]) -> None:
-        """What a person should know even with --quiet."""
         for message in messages:
-            line = (Span("Warning: ", "warning"), Span(printable(message)))
-            self.environment.write_message(self._text([line], self.environment.stderr_is_terminal))
+            self.tell((Span("Warning: ", "warning"), printable(message)))
 
     def _text(self, lines: list[Line], on_terminal: bool) -> str:
         stream = self.environment.stdout

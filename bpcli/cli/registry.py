@@ -8,5 +8,7 @@ from __future__ import annotations
 COMMANDS = {
     "trace": "The chain rule worked through on one example, number by number.",
     "show": "Layers, shapes, parameters, cost and memory.",
+    "train": "Train, watching the gradients of every layer.",
     "schema": "The JSON Schema of specs, for editors.",
+    "sweep": "Train or diagnose many variants of a spec, in parallel.",
 }

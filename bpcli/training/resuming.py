@@ -18,11 +18,13 @@ def check_resumable(
     ``environment`` is that of now. Returns the warnings; raises CheckpointError.
     """
     if spec_text is not None:
-        _refuse_another(run, run.read_spec(), spec_text)
+        refuse_another_spec(run, spec_text)
     return changes(run.read_environment(), environment)
 
 
-def _refuse_another(run: RunDirectory, before: str, now: str) -> None:
+def refuse_another_spec(run: RunDirectory, now: str) -> None:
+    """Raises CheckpointError, saying what differs first, unless the text is the run's own."""
+    before = run.read_spec()
     if before == now:
         return
     old, new = before.splitlines(), now.splitlines()

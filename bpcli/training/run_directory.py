@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,12 @@ class RunDirectory:
         write_atomic(self.environment, _json(environment))
         write_atomic(self.preparation, _json(preparation))
         write_atomic(self.spec, spec_text.encode())
+
+    def discard(self) -> None:
+        """Removes a run that could not start, and the folder of its name if that is empty then."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):
+            self.path.parent.rmdir()
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         write_atomic(self.summary, _json(summary))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -83,11 +83,19 @@ class Trainer:
         self.best, self.patience = self._watch()
 
         self._log = RunLog(run) if run is not None else None
-        self._listeners = [*([self._log] if self._log else []), *listeners]
-        self._on_step = [each.stepped for each in listeners if _overrides_stepped(each)]
+        self._listeners: list[Listener] = [self._log] if self._log else []
+        self._on_step: list[Callable[[StepEvent], None]] = []
+        for listener in listeners:
+            self.listen(listener)
         self._signal: int | None = None
         self._resumed = False
         self._saved_at = -math.inf
+
+    def listen(self, listener: Listener) -> None:
+        """Tells the listener of the run too, from now on."""
+        self._listeners.append(listener)
+        if _overrides_stepped(listener):
+            self._on_step.append(listener.stepped)
 
     def _watch(self) -> tuple[Best | None, Patience | None]:
         """The best weights are those by the early-stopping metric, else by validation.loss."""

@@ -1,0 +1,84 @@
+"""Runs as commands need them: begun, gone on with, or opened to use what was trained."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bpcli import process
+from bpcli.build import network_on, prepare
+from bpcli.cli.parameters import SpecRequest
+from bpcli.data import Dataset, Preparation, load_data
+from bpcli.spec import dump_spec, load_spec, resolve_paths
+from bpcli.spec.model import Spec
+from bpcli.training import RunDirectory, Trainer, check_resumable, describe_environment
+from bpcli.training.resuming import refuse_another_spec
+
+
+@dataclass(frozen=True)
+class Training:
+    """A run that is ready to go, or one that has nothing left to do (no trainer)."""
+
+    spec: Spec
+    run: RunDirectory
+    dataset: Dataset | None = None
+    trainer: Trainer | None = None
+    warnings: Sequence[str] = ()
+
+
+def begin(request: SpecRequest, root: Path) -> Training:
+    """A new run of the spec; nothing is left behind where it cannot start."""
+    spec = request.load()
+    dataset, network = prepare(spec)
+    text = normal_form(spec)
+    run = RunDirectory.create(root, spec.name)
+    try:
+        trainer = Trainer(spec, dataset, network, run=run)
+        run.begin(text, _environment(text, spec, dataset), dataset.preparation.to_dict())
+    except BaseException:
+        run.discard()
+        raise
+    return Training(spec, run, dataset, trainer)
+
+
+def go_on(request: SpecRequest, path: Path) -> Training:
+    """The run at the path from its newest checkpoint; raises where the request differs from it."""
+    run = RunDirectory.open(path)
+    layers = request.layers
+    spec = load_spec(run.spec, layers=layers)
+    if request.path is not None:
+        refuse_another_spec(run, normal_form(request.load()))
+    elif request.changed:
+        changed = load_spec(run.spec, settings=request.settings, seed=request.seed, layers=layers)
+        refuse_another_spec(run, normal_form(changed))
+    if run.finished:
+        return Training(spec, run)
+    dataset = load_data(spec, Preparation.from_dict(run.read_preparation()))
+    warnings = check_resumable(run, None, _environment(run.read_spec(), spec, dataset))
+    trainer = Trainer(spec, dataset, network_on(spec, dataset), run=run)
+    return Training(spec, run, dataset, trainer, warnings + trainer.resume())
+
+
+def normal_form(spec: Spec) -> str:
+    """The spec as `spec.yaml` of a run holds it."""
+    return dump_spec(resolve_paths(spec))
+
+
+def shown_path(path: Path) -> str:
+    """The path as one would type it from here."""
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:  # another drive
+        return str(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _environment(text: str, spec: Spec, dataset: Dataset) -> dict[str, Any]:
+    seeds = {"seed": spec.seed, "data.seed": spec.data.seed}
+    environment = describe_environment(text, dataset.digest, seeds)
+    core_type, reason = process.choice()
+    environment["blas"] |= {"chosen": core_type, "reason": reason}
+    return environment

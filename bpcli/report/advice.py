@@ -1,0 +1,36 @@
+"""What to try where training stopped."""
+
+from __future__ import annotations
+
+from bpcli.report.document import Piece, Span
+from bpcli.report.text import number
+from bpcli.spec.model import Spec
+from bpcli.training import NonFinite
+
+
+def non_finite_advice(spec: Spec, found: NonFinite) -> list[Piece | tuple[Piece, ...]]:
+    """Where the first value that is not finite arose, and what would keep it from arising."""
+    at_once = found.step == 1 and found.quantity in ("activation", "loss", "gradient")
+    return [
+        (Span("Stopped: ", "bad"), found.message),
+        "  the last checkpoint before it is kept; to get past it, try",
+        *(f"    {line}" for line in (_at_the_start(spec) if at_once else _while_learning(spec))),
+    ]
+
+
+def _while_learning(spec: Spec) -> list[str]:
+    optimizer = spec.optimizer
+    path = f"optimizer.{optimizer.name}.learning_rate"
+    smaller = number(optimizer.learning_rate / 10, 2)
+    advice = [f"--set {path}={smaller}     now {number(optimizer.learning_rate, 2)}"]
+    if spec.training.clip_norm is None:
+        advice.append("--set training.clip_norm=1     cuts gradients that are too large")
+    return advice
+
+
+def _at_the_start(spec: Spec) -> list[str]:
+    """Nothing has been learned yet: it is the inputs or the initial weights."""
+    advice = ["smaller initial weights: `init: he_normal` or `glorot_uniform` in each layer"]
+    if spec.data.scale == "none":
+        advice.insert(0, "--set data.scale=standard     the inputs are not scaled")
+    return advice

@@ -1,0 +1,140 @@
+"""The live view of a training run, as lines for a screen of any size. Nothing here draws."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from bpcli.report.document import Block, Column, Line, Lines, Span, Table
+from bpcli.report.figures import figure, parts_table, ratio_style
+from bpcli.report.layout import lay_out_block
+from bpcli.report.sparkline import sparkline
+from bpcli.report.text import count, duration, scientific
+from bpcli.training import EpochEvent, StepEvent, Trainer
+
+_TREND = 16  # columns of a layer's trend
+_BAR = 24
+_SMOOTHING = 0.98  # of the loss from step to step
+_FEWEST_LAYERS = 3
+
+
+@dataclass
+class LiveState:
+    """What is known of the run so far; the events of a listener keep it."""
+
+    name: str = ""
+    epochs: int = 0
+    total_steps: int = 0
+    first_step: int = 0  # before this session
+    step: int = 0
+    epoch: int = 1
+    loss: float | None = None
+    examples: int = 0  # seen in this session
+    began: float = field(default_factory=time.monotonic)
+    last: EpochEvent | None = None
+    best: str = ""
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    trends: dict[str, list[float | None]] = field(default_factory=dict)
+
+    def started(self, trainer: Trainer) -> None:
+        self.name, self.epochs = trainer.spec.name, trainer.spec.training.epochs
+        self.total_steps = trainer.stepper.total_steps
+        self.step = self.first_step = trainer.stepper.steps
+        self.epoch = min(trainer.epochs + 1, self.epochs)
+        self.began = time.monotonic()
+
+    def stepped(self, event: StepEvent) -> None:
+        self.step, self.epoch = event.step, event.epoch
+        self.examples += event.examples
+        before = event.loss if self.loss is None else self.loss
+        self.loss = _SMOOTHING * before + (1 - _SMOOTHING) * event.loss
+        if event.layers is not None:
+            self.layers = event.layers
+            for layer in event.layers:
+                self.trends.setdefault(layer["name"], []).append(layer["gradient_norm"])
+
+    def epoch_ended(self, event: EpochEvent) -> None:
+        self.last = event
+        if event.best:
+            self.best = f"best: epoch {event.epoch}"
+
+    # -- as lines
+
+    def view(self, columns: int, rows: int) -> list[Line]:
+        """The whole view, at most that large."""
+        blocks: list[Block] = [Lines((self._title(), self._progress())), self._figures()]
+        lines = _joined(blocks, columns)
+        if self.layers:
+            left = max(rows - len(lines) - 2, _FEWEST_LAYERS)
+            lines += [(), *lay_out_block(self._layer_table(left), columns)]
+        return lines[:rows]
+
+    def last_view(self, columns: int) -> list[Line]:
+        """What stays on the screen after the run: the layers, all of them."""
+        if not self.layers:
+            return []
+        return [*lay_out_block(self._layer_table(len(self.layers)), columns), ()]
+
+    def _title(self) -> list[Span | str]:
+        steps = f"step {self.step:,}/{self.total_steps:,}"
+        return [Span(self.name, "strong"), f" · epoch {self.epoch}/{self.epochs} · {steps}"]
+
+    def _progress(self) -> list[Span | str]:
+        share = self.step / self.total_steps if self.total_steps else 1.0
+        filled = round(share * _BAR)
+        return [
+            Span("━" * filled, "accent"),
+            Span("━" * (_BAR - filled), "muted"),
+            f" {100 * share:3.0f}%  {self._speed()}",
+        ]
+
+    def _speed(self) -> str:
+        seconds, steps = time.monotonic() - self.began, self.step - self.first_step
+        if not steps or seconds <= 0:
+            return "starting"
+        left = (self.total_steps - self.step) * seconds / steps
+        return f"{count(self.examples / seconds)} examples/s  {duration(round(left))} left"
+
+    def _figures(self) -> Block:
+        if self.last is None:
+            return Lines((f"loss {figure('loss', self.loss)}",))
+        parts = {"train": self.last.train}
+        if self.last.validation is not None:
+            parts["validation"] = self.last.validation
+        now = f"now {figure('loss', self.loss)}"
+        return parts_table(parts, {"train": now, "validation": self.best})
+
+    def _layer_table(self, rows: int) -> Table:
+        columns = (
+            Column("layer", "left", shortens=True),
+            Column("‖gradient‖"),
+            Column("update:weight"),
+            Column("trend of ‖gradient‖", "left"),
+        )
+        layers = self.layers
+        if len(layers) <= rows:
+            return Table(columns, [self._layer_row(layer) for layer in layers])
+        head = rows // 2
+        tail = rows - 1 - head
+        hidden = len(layers) - head - tail
+        table = [self._layer_row(layer) for layer in layers[:head]]
+        table.append([Span(f"… {hidden} more", "muted"), "", "", ""])
+        table += [self._layer_row(layer) for layer in layers[len(layers) - tail :]]
+        return Table(columns, table)
+
+    def _layer_row(self, layer: dict[str, Any]) -> list[Span | str]:
+        ratio = layer.get("update_ratio")
+        return [
+            layer["name"],
+            scientific(layer["gradient_norm"]),
+            Span(scientific(ratio), ratio_style(ratio)),
+            Span(sparkline(self.trends[layer["name"]], _TREND), "accent"),
+        ]
+
+
+def _joined(blocks: list[Block], columns: int) -> list[Line]:
+    lines: list[Line] = []
+    for block in blocks:
+        lines += [*([()] if lines else []), *lay_out_block(block, columns)]
+    return lines
