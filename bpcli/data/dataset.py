@@ -11,12 +11,29 @@ from typing import Any
 
 import numpy as np
 
+from bpcli.data.codes import fit_codes, takes_codes
 from bpcli.data.files import add_to_digest
 from bpcli.data.gaps import usable_rows
 from bpcli.data.inputs import fit_inputs, reshaped
 from bpcli.data.part import MappedPart, Part
 from bpcli.data.preparation import Description, Preparation
-from bpcli.data.sources import TABLES, Examples, OptionError, Source, inherit, open_source
+from bpcli.data.sequences import (
+    describe_sequence,
+    load_sequence,
+    read_sequence,
+    target_columns,
+    windows_of,
+)
+from bpcli.data.sources import (
+    TABLES,
+    Examples,
+    Header,
+    OptionError,
+    Source,
+    inherit,
+    kind_of_file,
+    open_source,
+)
 from bpcli.data.sources.source import Array
 from bpcli.data.split import split_rows
 from bpcli.data.targets import NUMBERS, distinct, fit_targets, output_shape_of
@@ -57,15 +74,23 @@ def describe(spec: Spec) -> Description:
     """
     with _at_the_spec(spec):
         header = _source(spec).header()
-        shape = header.input_shape
-        if spec.data.shape is not None:
-            shape = spec.data.shape if shape is None else reshaped(shape, spec.data.shape)
-        classes, outputs = None, None
-        if header.targets is not None:
-            classes, outputs = header.targets.classes, output_shape_of(spec, header.targets)
+        description = _describe(spec, header)
     for part in HELD_BACK:
         _other_source(spec, part)
-    return Description(shape, outputs, classes, header.examples)
+    return description
+
+
+def _describe(spec: Spec, header: Header) -> Description:
+    if windows_of(spec.data) is not None:
+        return describe_sequence(spec, header)
+    shape = header.input_shape
+    if spec.data.shape is not None:
+        shape = spec.data.shape if shape is None else reshaped(shape, spec.data.shape)
+    classes, output_shape = None, None
+    if header.targets is not None:
+        output_shape = output_shape_of(spec, header.targets)
+        classes = None if output_shape == (1,) else header.targets.classes
+    return Description(shape, output_shape, classes, header.examples)
 
 
 def load_data(spec: Spec, preparation: Preparation | None = None) -> Dataset:
@@ -76,15 +101,9 @@ def load_data(spec: Spec, preparation: Preparation | None = None) -> Dataset:
     """
     with _at_the_spec(spec):
         source = _source(spec)
-        examples = source.read()
-        rows = _split(spec, examples, usable_rows(examples, spec.data.missing))
-        if preparation is None:
-            preparation = _fit(spec, examples, rows["train"])
-        parts = {
-            name: _part(preparation, examples, part_rows, strict=False)
-            for name, part_rows in rows.items()
-        }
-        del examples
+        load = _load_examples if windows_of(spec.data) is None else load_sequence
+        preparation, own = load(spec, source.read(), preparation)
+        parts: dict[str, Part] = dict(own)
     sources = [source]
     for name in HELD_BACK:
         other = _other_source(spec, name, preparation)
@@ -112,7 +131,9 @@ def read_part(spec: Spec, preparation: Preparation, file: Path, *, targets: bool
 
 
 def _source(spec: Spec) -> Source:
-    return open_source(spec.data, spec.source.folder, seed=spec.data.seed)
+    return open_source(
+        spec.data, spec.source.folder, seed=spec.data.seed, series=spec.data.window is not None
+    )
 
 
 def _other_source(spec: Spec, part: str, preparation: Preparation | None = None) -> Source | None:
@@ -125,7 +146,8 @@ def _other_source(spec: Spec, part: str, preparation: Preparation | None = None)
         stream = 1 + HELD_BACK.index(part)
         folder, seed = spec.source.folder, spec.data.seed
         if preparation is None:
-            return open_source(options, folder, seed=seed, stream=stream)
+            series = spec.data.window is not None
+            return open_source(options, folder, seed=seed, stream=stream, series=series)
         return _open_like(options, folder, preparation, seed=seed, stream=stream)
 
 
@@ -137,32 +159,35 @@ def _open_like(
     targets: bool = True,
     **generation: int,
 ) -> Source:
-    """A source of the columns that the preparation knows."""
-    features, names = preparation.inputs.features, preparation.targets.names
-    if _is_table(options) and features is not None:
+    """A source of the columns, or characters, that the preparation knows."""
+    features, windows = preparation.inputs.features, preparation.windows
+    names = preparation.targets.names
+    if windows is not None and preparation.characters is None:
+        names = target_columns(preparation.targets, windows.asked)
+    if kind_of_file(options.path or "") in TABLES and features is not None:
         options = replace(
             options,
             features=tuple(feature.name for feature in features),
             target=names if targets else None,
         )
-    return open_source(options, folder, targets=targets, **generation)
+    return open_source(
+        options,
+        folder,
+        targets=targets,
+        series=windows is not None,
+        vocabulary=preparation.characters,
+        **generation,
+    )
 
 
 def _options_for(spec: Spec, file: Path, *, targets: bool) -> SourceOptions:
     """A file named on the command line, taken as the spec takes its own."""
-    suffixes = [suffix.lower() for suffix in file.suffixes if suffix.lower() != ".gz"]
-    suffix = suffixes[-1] if suffixes else ""
+    suffix = kind_of_file(file)
     if not targets and suffix == ".npy":
         return SourceOptions(inputs=str(file))
     if not targets and spec.data.images is not None and suffix not in (*TABLES, ".npz"):
         return SourceOptions(images=str(file))
     return inherit(SourceOptions(path=str(file)), spec.data)
-
-
-def _is_table(options: SourceOptions) -> bool:
-    if options.path is None:
-        return False
-    return any(suffix.lower() in TABLES for suffix in Path(options.path).suffixes)
 
 
 def _digest(sources: list[Source]) -> str:
@@ -175,6 +200,19 @@ def _digest(sources: list[Source]) -> str:
 
 
 # parts
+
+
+def _load_examples(
+    spec: Spec, examples: Examples, preparation: Preparation | None
+) -> tuple[Preparation, dict[str, Part]]:
+    """The parts of the spec's own examples, and how they are prepared."""
+    rows = _split(spec, examples, usable_rows(examples, spec.data.missing))
+    if preparation is None:
+        preparation = _fit(spec, examples, rows["train"])
+    return preparation, {
+        name: _part(preparation, examples, part_rows, strict=False)
+        for name, part_rows in rows.items()
+    }
 
 
 def _split(spec: Spec, examples: Examples, rows: Rows) -> dict[str, Rows]:
@@ -200,14 +238,18 @@ def _class_numbers(spec: Spec, examples: Examples) -> Array | None:
 def _fit(spec: Spec, examples: Examples, rows: Rows) -> Preparation:
     assert examples.targets is not None
     targets = fit_targets(spec, examples.targets, rows, examples.source)
-    inputs = fit_inputs(
-        examples,
-        rows,
-        scale=spec.data.scale,
-        missing=spec.data.missing,
-        shape=spec.data.shape,
-        dtype=spec.dtype,
-    )
+    inputs = None
+    if takes_codes(spec):
+        inputs = fit_codes(examples, scale=spec.data.scale, shape=spec.data.shape)
+    if inputs is None:
+        inputs = fit_inputs(
+            examples,
+            rows,
+            scale=spec.data.scale,
+            missing=spec.data.missing,
+            shape=spec.data.shape,
+            dtype=spec.dtype,
+        )
     return Preparation(inputs, targets)
 
 
@@ -216,6 +258,8 @@ def _read(
 ) -> Part:
     """All of a source that is not the training part's own."""
     examples = source.read(targets=targets, text=_text_columns(preparation))
+    if preparation.windows is not None:
+        return read_sequence(preparation, examples, missing)
     return _part(preparation, examples, usable_rows(examples, missing), strict=True)
 
 
@@ -292,5 +336,8 @@ def _at_the_spec(spec: Spec, part: str = "") -> Iterator[None]:
         if own is not None and getattr(own, error.option, None) is not None:
             path = f"data.{part}.{error.option}"
         place = spec.source.place(path)
-        problem = Problem(f"{error}, at {path}", spec.source.file, place.line, place.column)
+        message, advice, meant = str(error).partition("; did you mean")
+        problem = Problem(
+            f"{message}, at {path}{advice}{meant}", spec.source.file, place.line, place.column
+        )
         raise SpecError([problem]) from None

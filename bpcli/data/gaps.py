@@ -20,16 +20,16 @@ def usable_rows(examples: Examples, missing: str | None) -> Array | None:
     by batch. Raises DataError at the first gap that is not allowed.
     """
     if missing == "drop":
-        gaps = _rows_with_gaps(examples)
+        gaps = input_gaps(examples) | target_gaps(examples)
         if gaps.all():
             raise OptionError(
                 "missing",
                 f"`missing: drop` leaves nothing: all {len(examples):,} examples have gaps",
             )
         return np.flatnonzero(~gaps) if gaps.any() else None
-    found = [*_target_gaps(examples)]
+    found = _first_target_gap(examples)
     if missing is None and not examples.mapped:
-        found += _input_gaps(examples)
+        found += _first_input_gaps(examples)
     if found:
         row, place = min(found)
         advice = (
@@ -55,11 +55,16 @@ def _located(examples: Examples, row: int, place: int) -> str:
     return f"{examples.source.locate(row)}: value {place} is {value}"
 
 
-def _rows_with_gaps(examples: Examples) -> Array:
-    """(examples,) of booleans."""
+def target_gaps(examples: Examples) -> Array:
+    """(examples,) of booleans: whether a target is missing."""
+    if examples.targets is None:
+        return np.zeros(len(examples), bool)
+    return np.asarray(_target_mask(examples.targets).any(axis=1))
+
+
+def input_gaps(examples: Examples) -> Array:
+    """(examples,) of booleans: whether an input is missing."""
     gaps = np.zeros(len(examples), bool)
-    if examples.targets is not None:
-        gaps |= _target_mask(examples.targets).any(axis=1)
     if isinstance(examples.inputs, tuple):
         for column in examples.inputs:
             gaps |= _column_mask(column)
@@ -69,7 +74,7 @@ def _rows_with_gaps(examples: Examples) -> Array:
     return gaps
 
 
-def _target_gaps(examples: Examples) -> list[tuple[int, int]]:
+def _first_target_gap(examples: Examples) -> list[tuple[int, int]]:
     """(row, place below 0) of the first gap among the targets, if there is one."""
     if examples.targets is None:
         return []
@@ -77,7 +82,7 @@ def _target_gaps(examples: Examples) -> list[tuple[int, int]]:
     return [(int(row), int(column) - mask.shape[1]) for row, column in np.argwhere(mask)[:1]]
 
 
-def _input_gaps(examples: Examples) -> Iterator[tuple[int, int]]:
+def _first_input_gaps(examples: Examples) -> Iterator[tuple[int, int]]:
     """(row, place) of the first gap of each column or block."""
     if isinstance(examples.inputs, tuple):
         for place, column in enumerate(examples.inputs):

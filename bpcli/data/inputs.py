@@ -51,6 +51,7 @@ class Inputs:
     dtype: str
     scaling: Scaling
     fill: Array | None  # (columns,) what a gap becomes
+    codes: int | None = None  # how many there are, where inputs are codes of symbols
 
     def prepare(self, examples: Examples, rows: Rows = None, *, strict: bool = True) -> Array:
         """The examples of these rows, (rows, *shape), in a new array or in the source's own.
@@ -69,6 +70,7 @@ class Inputs:
         for part in blocks(count, source.shape[1]):
             chosen = part if rows is None else rows[part]
             prepared[part] = self.finish(source[chosen])
+            self._check_codes(prepared[part], _name(examples))
             if dtype == np.float32 and not np.isfinite(prepared[part]).all():
                 raise DataError(
                     f"{_name(examples)}values too large for float32; scale the inputs or use "
@@ -88,8 +90,15 @@ class Inputs:
 
     def prepare_block(self, block: Array) -> Array:
         """Rows of the source, flat, as the network reads them, in an array of their own."""
+        self._check_codes(block, "")
         with np.errstate(over="ignore"):
             return self.finish(block).astype(self.dtype).reshape(-1, *self.shape)
+
+    def _check_codes(self, block: Array, name: str) -> None:
+        if self.codes is None or (block.min() >= 0 and block.max() < self.codes):
+            return
+        wrong = block.max() if block.max() >= self.codes else block.min()
+        raise DataError(f"{name}holds the code {wrong:g}; training had codes 0 to {self.codes - 1}")
 
     def matrix(self, examples: Examples, *, strict: bool = True) -> Array:
         """The examples as rows of numbers, before filling and scaling; checks what they are.
@@ -137,6 +146,7 @@ class Inputs:
             "dtype": self.dtype,
             "scaling": self.scaling.to_dict(),
             "fill": None if self.fill is None else self.fill.tolist(),
+            "codes": self.codes,
         }
 
     @classmethod
@@ -151,6 +161,7 @@ class Inputs:
             kept["dtype"],
             Scaling.from_dict(kept["scaling"]),
             None if kept["fill"] is None else np.array(kept["fill"], float),
+            kept["codes"],
         )
 
 

@@ -39,9 +39,12 @@ class Part:
         """(inputs, targets) of consecutive rows: views, not to be written to."""
         return self.inputs[start:stop], self.targets[start:stop]
 
-    def _new_buffers(self, count: int) -> Batch:
+    def _forget_buffers(self) -> None:
         if len(self._buffers) >= _MOST_BUFFERS:
             self._buffers.clear()
+
+    def _new_buffers(self, count: int) -> Batch:
+        self._forget_buffers()
         self._buffers[count] = buffers = (
             np.empty((count, *self.inputs.shape[1:]), self.inputs.dtype),
             np.empty((count, *self.targets.shape[1:]), self.targets.dtype),

@@ -7,7 +7,8 @@ from typing import Any
 
 from bpcli.data.inputs import Inputs
 from bpcli.data.sources.source import Shape
-from bpcli.data.targets import INDEX, ONE_HOT, Targets
+from bpcli.data.targets import CHARACTERS, INDEX, ONE_HOT, Targets
+from bpcli.data.windows import Windows
 from bpcli.errors import CheckpointError
 
 
@@ -28,22 +29,36 @@ class Preparation:
 
     inputs: Inputs
     targets: Targets
+    windows: Windows | None = None  # of a text or a series
+
+    @property
+    def characters(self) -> tuple[str, ...] | None:
+        """The characters of a text by their codes."""
+        return self.targets.classes if self.targets.encoding == CHARACTERS else None
 
     def description(self, examples: int | None = None) -> Description:
         """What a network on these data must fit."""
         targets = self.targets
-        classes = targets.classes if targets.encoding in (INDEX, ONE_HOT) else None
-        return Description(self.inputs.shape, targets.shape, classes, examples)
+        classes = targets.classes if targets.encoding in (INDEX, ONE_HOT, CHARACTERS) else None
+        return Description(self.inputs.shape, targets.shape, classes, examples, self.inputs.codes)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
-        return {"inputs": self.inputs.to_dict(), "targets": self.targets.to_dict()}
+        return {
+            "inputs": self.inputs.to_dict(),
+            "targets": self.targets.to_dict(),
+            "windows": self.windows and self.windows.to_dict(),
+        }
 
     @classmethod
     def from_dict(cls, kept: dict[str, Any]) -> Preparation:
         """What :meth:`to_dict` gave; raises CheckpointError on anything else."""
         try:
-            return cls(Inputs.from_dict(kept["inputs"]), Targets.from_dict(kept["targets"]))
+            return cls(
+                Inputs.from_dict(kept["inputs"]),
+                Targets.from_dict(kept["targets"]),
+                kept["windows"] and Windows(**kept["windows"]),
+            )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(
                 f"what the run keeps of its data is damaged ({error!r})"

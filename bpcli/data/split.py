@@ -42,6 +42,19 @@ def split_rows(
     return {"train": rows[left]} | {name: part for name, part in parts.items() if len(part)}
 
 
+def split_in_order(count: int, split: Split) -> dict[str, tuple[int, int]]:
+    """(first row, row after the last) of each part, in time order: train, validation, test."""
+    sizes = {"validation": round(split.validation * count), "test": round(split.test * count)}
+    bounds, begin = {}, 0
+    for name, size in {"train": count - sum(sizes.values()), **sizes}.items():
+        if size:
+            bounds[name] = (begin, begin + size)
+        elif name == "train" or getattr(split, name):
+            raise OptionError("split", f"`split` leaves the {name} part of {count:,} rows empty")
+        begin += size
+    return bounds
+
+
 def _choose(left: Array, count: int, random: Generator, classes: Array | None) -> Array:
     """``count`` of these positions, sorted."""
     shuffled = random.permutation(left)

@@ -3,6 +3,7 @@
 | loss                 | targets in the data              | what the network is trained on      |
 | -------------------- | -------------------------------- | ----------------------------------- |
 | cross_entropy        | one column, words or numbers     | class numbers, int64 (N,)           |
+|                      | the next characters of a text    | their codes, int64 (N, positions)   |
 | binary_cross_entropy | one column with two classes      | 0 or 1 for the second, (N, 1)       |
 |                      | K columns of 0 and 1             | (N, K)                              |
 | mse, mae, huber      | numbers                          | the numbers, scaled, (N, K)         |
@@ -31,7 +32,14 @@ from bpcli.spec.model import Spec
 FEW = 20  # classes that are never too many
 NUMERIC_LOSSES = ("mse", "mae", "huber")
 INDEX, ONE_HOT, SWITCH, FLAGS, NUMBERS = "index", "one_hot", "switch", "flags", "numbers"
-_KINDS = {INDEX: "classes", ONE_HOT: "classes", SWITCH: "binary", FLAGS: "binary"}
+CHARACTERS = "characters"
+_KINDS = {
+    INDEX: "classes",
+    ONE_HOT: "classes",
+    SWITCH: "binary",
+    FLAGS: "binary",
+    CHARACTERS: "characters",
+}
 
 
 class Decoded(NamedTuple):
@@ -57,7 +65,7 @@ class Targets:
 
     @property
     def kind(self) -> str:
-        """ "classes", "binary" (0/1 for each output) or "numbers"."""
+        """ "classes", "characters", "binary" (0/1 for each output) or "numbers"."""
         return _KINDS.get(self.encoding, "numbers")
 
     @property

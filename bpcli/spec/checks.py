@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bpcli.spec.data import DataOptions, SourceOptions, Split
@@ -93,7 +94,7 @@ def images_with_labels(images: str | None, labels: str | None) -> str | None:
 
 @check(SourceOptions, at="inputs")
 def array_names(path: str | None, inputs: str | None, targets: str | None) -> str | None:
-    if path is None or path.endswith(".npz") or (inputs is None and targets is None):
+    if path is None or _ending(path) == ".npz" or (inputs is None and targets is None):
         return None
     return (
         "inputs and targets name arrays of an .npz, or are .npy files without a path; "
@@ -117,14 +118,61 @@ def header_of_a_table(path: str | None, header: Any) -> str | None:
 
 
 @check(DataOptions, at="missing")
-def missing_in_a_table(path: str | None, missing: Any) -> str | None:
-    return _only_for_tables("missing", path, missing)
+def missing_where_gaps_can_be(path: str | None, inputs: Any, missing: Any) -> str | None:
+    if missing is None or _ending(path) == ".npz" or (path is None and inputs is not None):
+        return None
+    if path is not None and _ending(path) != ".txt":
+        return None
+    return "missing is for tables and arrays, in which a value can be missing"
+
+
+@check(DataOptions, at="sequence_length")
+def sequence_length_of_a_text(path: str | None, sequence_length: int | None) -> str | None:
+    if (_ending(path) == ".txt") is (sequence_length is not None):
+        return None
+    if sequence_length is not None:
+        return "sequence_length is for text (a path to a .txt)"
+    return "a text needs a sequence_length, the characters of an example: sequence_length: 64"
+
+
+@check(DataOptions, at="window")
+def window_over_a_table(path: str | None, window: int | None) -> str | None:
+    return _only_for_tables("window", path, window)
+
+
+@check(DataOptions, at="horizon")
+def horizon_with_window(window: int | None, horizon: int | None) -> str | None:
+    if horizon is None or window is not None:
+        return None
+    return "horizon is how many rows are forecast from a window, so it needs window"
+
+
+@check(DataOptions, at="shape")
+def shape_of_single_examples(
+    shape: Any, sequence_length: int | None, window: int | None
+) -> str | None:
+    if shape is None or (sequence_length is None and window is None):
+        return None
+    return "shape is not for text and series; the layer flatten makes one row of a window"
+
+
+@check(DataOptions, at="scale")
+def scale_of_numbers(sequence_length: int | None, scale: Any) -> str | None:
+    if sequence_length is None or scale == "none":
+        return None
+    return "scale is for numbers; the inputs of a text are codes of characters"
 
 
 def _only_for_tables(option: str, path: str | None, value: Any) -> str | None:
-    if value is None or (path is not None and not path.endswith(".npz")):
+    if value is None or (path is not None and _ending(path) not in (".npz", ".txt")):
         return None
     return f"{option} is for tables (a path to a .csv)"
+
+
+def _ending(path: str | None) -> str:
+    """The ending that says what is in a file: ".csv" of data.CSV.gz."""
+    endings = [ending.lower() for ending in Path(path or "").suffixes]
+    return next((ending for ending in reversed(endings) if ending != ".gz"), "")
 
 
 @check(Split)

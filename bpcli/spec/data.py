@@ -85,8 +85,18 @@ class Gaussian(Generator):
     classes: int = option(Integer(2), 2)
 
 
+@dataclass(frozen=True)
+class Adding(Generator):
+    """Sequences of numbers, two of them marked; the target is the sum of these two."""
+
+    name = "adding"
+    samples: int = option(Integer(1), 1000)
+    length: int = option(Integer(2), 100, doc="of each sequence")
+
+
 GENERATORS: dict[str, type[Generator]] = {
-    generator.name: generator for generator in (Xor, Circles, Moons, Blobs, Spirals, Gaussian)
+    generator.name: generator
+    for generator in (Xor, Circles, Moons, Blobs, Spirals, Gaussian, Adding)
 }
 
 
@@ -94,7 +104,7 @@ GENERATORS: dict[str, type[Generator]] = {
 class SourceOptions:
     """Where arrays come from: `path`, `inputs` + `targets`, `images` + `labels` or `generate`."""
 
-    path: str | None = option(Text(), None, doc="a table (.csv, .csv.gz, .tsv) or .npz")
+    path: str | None = option(Text(), None, doc="a table (.csv, .tsv), a text (.txt) or .npz")
     inputs: str | None = option(Text(), None, doc="a .npy file, or an array's name in the .npz")
     targets: str | None = option(Text(), None, doc="a .npy file, or an array's name in the .npz")
     images: str | None = option(Text(), None, doc="an IDX file")
@@ -132,4 +142,11 @@ class DataOptions(SourceOptions):
     scale: str | float = option(SCALE, "none", doc="of inputs, by the training part")
     target_scale: str | float = option(SCALE, "none", doc="of numeric targets")
     missing: str | None = option(Word(("drop", "mean")), None, doc="allows empty cells")
+    sequence_length: int | None = option(
+        Integer(1), None, doc="of a text: characters read, each predicting the next one"
+    )
+    window: int | None = option(Integer(1), None, doc="of a series: rows that a forecast reads")
+    horizon: int | None = option(
+        Integer(1), None, doc="of a series: rows that are forecast, 1 unless given"
+    )
     seed: int = option(Integer(0), 0, doc="of generators and splits")

@@ -49,7 +49,10 @@ METRIC = Word(
     tuple(
         f"{part}.{metric}"
         for part in ("validation", "train")
-        for metric in ("loss", "accuracy", "rmse", "mae", "r2")
+        for metric in (
+            *("loss", "accuracy", "rmse", "mae", "r2"),
+            *("perplexity", "bits_per_character"),
+        )
     )
 )
 

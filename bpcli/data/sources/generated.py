@@ -21,9 +21,9 @@ from bpcli.data.sources.source import (
     Source,
     TargetHeader,
 )
-from bpcli.spec.data import Blobs, Circles, Gaussian, Generator, Moons, Spirals, Xor
+from bpcli.spec.data import Adding, Blobs, Circles, Gaussian, Generator, Moons, Spirals, Xor
 
-Points = tuple[Array, Array]  # inputs (samples, features), labels (samples,)
+Points = tuple[Array, Array]  # inputs (samples, ...), labels or sums (samples,)
 
 
 class Generated(Source):
@@ -37,8 +37,11 @@ class Generated(Source):
 
     def header(self) -> Header:
         options: Any = self.options
-        classes, samples = getattr(options, "classes", 2), getattr(options, "samples", 4)
-        features = getattr(options, "features", 2)
+        samples, features = getattr(options, "samples", 4), getattr(options, "features", 2)
+        if isinstance(options, Adding):
+            check_memory(Path("generate: adding"), 3 * 8 * samples * (2 * options.length + 1))
+            return Header((options.length, 2), TargetHeader((), False), samples)
+        classes = getattr(options, "classes", 2)
         if classes > samples:
             raise OptionError(
                 "generate", f"{options.name}: {samples} samples cannot have {classes} classes"
@@ -50,6 +53,9 @@ class Generated(Source):
     def read(self, *, targets: bool = True, text: Mapping[str, bool] | None = None) -> Examples:
         self.header()
         random = default_rng([self.seed, self.stream] if self.stream else self.seed)
+        if isinstance(self.options, Adding):
+            inputs, sums = _adding(self.options, random)
+            return Examples(inputs, RawTargets(("sum",), sums), self)
         inputs, labels = _GENERATORS[type(self.options)](self.options, random)
         if not isinstance(self.options, Xor):  # not class after class
             order = random.permutation(len(labels))
@@ -108,6 +114,22 @@ def _gaussian(options: Gaussian, random: Random) -> Points:
     """Standard normal features; labels that have nothing to do with them, evenly many."""
     inputs = random.standard_normal((options.samples, options.features))
     return inputs, _labels(options.samples, options.classes)
+
+
+def _adding(options: Adding, random: Random) -> Points:
+    """At each step a number between 0 and 1 and a mark, 1 once in each half and 0 elsewhere.
+
+    The target is the sum of the two marked numbers; who always says 1 has an error of 1/6. The
+    problem is that of Hochreiter & Schmidhuber 1997, in the form of Le, Jaitly & Hinton 2015.
+    """
+    samples, length = options.samples, options.length
+    inputs = np.zeros((samples, length, 2))
+    inputs[:, :, 0] = random.random((samples, length))
+    rows, half = np.arange(samples), length // 2
+    marks = (random.integers(0, half, samples), random.integers(half, length, samples))
+    for mark in marks:
+        inputs[rows, mark, 1] = 1
+    return inputs, inputs[rows, marks[0], 0] + inputs[rows, marks[1], 0]
 
 
 def _labels(samples: int, classes: int) -> Array:

@@ -53,9 +53,11 @@ class Table(Source):
         target: Any = None,
         features: Sequence[str | int] | None = None,
         header: bool | None = None,
+        series: bool = False,
     ) -> None:
         self.path = existing(path)
         self.target, self.selected, self.header_option = target, features, header
+        self.series = series
 
     def files(self) -> tuple[Path, ...]:
         return (self.path,)
@@ -68,7 +70,7 @@ class Table(Source):
         return Header((len(self.features),) if numeric else None, TargetHeader(shape, labels), None)
 
     def read(self, *, targets: bool = True, text: Mapping[str, bool] | None = None) -> Examples:
-        wanted = (*self.features, *(self.targets if targets else ()))
+        wanted = tuple(dict.fromkeys((*self.features, *(self.targets if targets else ()))))
         with reading(self.path):
             columns = self._read(wanted, dict(text or {}))
         inputs = tuple(columns[name] for name in self.features)
@@ -85,13 +87,15 @@ class Table(Source):
 
     @cached_property
     def features(self) -> tuple[str, ...]:
-        """The names of the columns that are inputs."""
+        """The names of the columns that are inputs; a series goes on from itself."""
+        if self.selected is None and self.series:
+            return self.targets
         if self.selected is None:
             found = tuple(name for name in self.names if name not in self.targets)
         else:
             found = self._resolve("features", self.selected)
         both = [name for name in found if self.target is not None and name in self.targets]
-        if both:
+        if both and not self.series:
             raise OptionError(
                 "features", f"column {both[0]!r} is the target and cannot be a feature too"
             )
