@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 
 from numpy.typing import DTypeLike
 
-from bpcli.data import Dataset, Description, describe, load_data
+from bpcli.data import Dataset, Description, describe, first_layer, load_data, takes_codes
 from bpcli.errors import Problem, SpecError
 from bpcli.network import Chain, LayerError, Network
 from bpcli.network.layer import Shape
 from bpcli.network.parameters import flatten
+from bpcli.spec.layers import LAYERS, Embedding, LayerOptions, Repeat
 from bpcli.spec.model import Spec
 
 _BYTES = {"float32": 4, "float64": 8}
@@ -49,7 +51,8 @@ def plan(spec: Spec) -> tuple[Chain, Description]:
     """
     description = describe(spec)
     chain = check(spec, description)
-    if chain is None or description.output_shape is None:
+    known = chain is not None and description.output_shape is not None
+    if not known or (takes_codes(spec) and description.vocabulary is None):
         dataset = load_data(spec)
         description = dataset.preparation.description(dataset.examples)
         chain = check(spec, description)
@@ -63,10 +66,11 @@ def check(spec: Spec, description: Description) -> Chain | None:
     Raises SpecError where a shape does not fit, the outputs do not fit the targets, or the
     parameters and activations do not fit into memory.
     """
+    _check_codes(spec, description)
     if description.input_shape is None:
         return None
     try:
-        chain = Chain(spec.network, description.input_shape)
+        chain = Chain(_layers(spec, description), description.input_shape)
     except LayerError as error:
         raise _placed(spec, error.place, error.problems[0].message) from None
     _check_memory(spec, chain)
@@ -79,7 +83,7 @@ def _network(spec: Spec, description: Description, dtype: DTypeLike | None = Non
     assert chain is not None
     try:
         return Network(
-            spec.network,
+            _layers(spec, description),
             spec.loss,
             chain.input_shape,
             dtype=dtype or spec.dtype,
@@ -88,6 +92,39 @@ def _network(spec: Spec, description: Description, dtype: DTypeLike | None = Non
         )
     except LayerError as error:
         raise _placed(spec, error.place, error.problems[0].message) from None
+
+
+def _layers(spec: Spec, description: Description) -> tuple[LayerOptions, ...]:
+    """The spec's layers, with the data's vocabulary where an embedding at the front has none."""
+
+    def filled(layers: tuple[LayerOptions, ...]) -> tuple[LayerOptions, ...]:
+        first, rest = layers[0], layers[1:]
+        if isinstance(first, Repeat):
+            first = replace(first, layers=filled(first.layers))
+        elif isinstance(first, Embedding) and first.vocabulary is None:
+            # a table as large as any while only the data can tell
+            first = replace(first, vocabulary=description.vocabulary or 1)
+        return (first, *rest)
+
+    return filled(spec.network)
+
+
+def _check_codes(spec: Spec, description: Description) -> None:
+    """Codes need an embedding, an embedding needs codes, and a vector for each of them."""
+    first, count = first_layer(spec), description.vocabulary
+    given, path = getattr(first, "vocabulary", None), "network.0"
+    if count is None:
+        return
+    if not count and takes_codes(spec):
+        message = "an embedding takes codes, whole numbers from 0; the data hold other numbers"
+    elif count and not takes_codes(spec) and first.name in LAYERS:
+        message = f"text needs an embedding first, like `embedding: 32`; received {first.name}"
+    elif count and given is not None and given < count:
+        path += ".embedding.vocabulary"
+        message = f"vocabulary must be at least {count}, as the data have; received {given}"
+    else:
+        return
+    raise _placed(spec, path, f"{message}, at {path}")
 
 
 def _placed(spec: Spec, path: str, message: str) -> SpecError:
@@ -104,7 +141,9 @@ def _check_outputs(spec: Spec, chain: Chain, description: Description) -> None:
         return
     last = chain.nodes[-1].layer
     reason = f"{spec.loss.name} on these data needs {_outputs(expected)}"
-    if description.classes and expected != (1,):
+    if description.classes and len(expected) > 1:
+        reason += f", at each position one for each of the {len(description.classes)} characters"
+    elif description.classes and expected != (1,):
         shown = ", ".join(description.classes[:5]) + (
             ", ..." if len(description.classes) > 5 else ""
         )

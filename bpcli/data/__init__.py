@@ -1,5 +1,6 @@
 """Data: sources to arrays to batches."""
 
+from bpcli.data.codes import first_layer, takes_codes
 from bpcli.data.dataset import Dataset, describe, load_data, read_part
 from bpcli.data.part import Batch, Part, batches
 from bpcli.data.preparation import Description, Preparation
@@ -16,6 +17,8 @@ __all__ = [
     "Preparation",
     "batches",
     "describe",
+    "first_layer",
     "load_data",
     "read_part",
+    "takes_codes",
 ]

@@ -20,7 +20,7 @@ class Description:
     output_shape: Shape | None  # that the targets ask for, (positions, classes) for sequences
     classes: tuple[str, ...] | None
     examples: int | None  # before any are held back
-    vocabulary: int | None = None  # of inputs that are codes
+    vocabulary: int | None = None  # how many codes the inputs have, 0 if they are numbers
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ class Preparation:
         """What a network on these data must fit."""
         targets = self.targets
         classes = targets.classes if targets.encoding in (INDEX, ONE_HOT, CHARACTERS) else None
-        return Description(self.inputs.shape, targets.shape, classes, examples, self.inputs.codes)
+        return Description(
+            self.inputs.shape, targets.shape, classes, examples, self.inputs.codes or 0
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
