@@ -104,13 +104,15 @@ def _as_setting(root: Node, change: Change, mark: Mark) -> tuple[str, Node]:
 
 def span_of(root: Node, change: Change) -> Span:
     """The items that a change of a list is about; raises SpecError if there are none such."""
-    whole = find(root, change.path)
-    if change.op == "wrap" and isinstance(whole, Sequence):
-        return Span(change.path, 0, len(whole.items))
     path, last = change.path.rpartition(".")[0], _last(change.path)
-    list_, places = find(root, path), re.fullmatch(r"(\d{1,9})(?::(\d{1,9}))?", last, re.ASCII)
-    if not isinstance(list_, Sequence) or places is None:
-        _refuse(change, "no list has a place by that name")
+    places = re.fullmatch(r"(\d{1,9})(?::(\d{1,9}))?", last, re.ASCII)
+    list_ = find(root, path if places else change.path)
+    if not isinstance(list_, Sequence):
+        _refuse(change, "there is no such list")
+    if places is None:
+        if change.op != "wrap" or not list_.items:
+            _refuse(change, "it names no place in the list")
+        return Span(change.path, 0, len(list_.items))
     start = int(places[1])
     stop = int(places[2]) if places[2] else start + (change.op != "insert")
     if not (start <= stop <= len(list_.items)) or (start == stop) != (change.op == "insert"):
