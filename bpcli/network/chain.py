@@ -62,6 +62,8 @@ class Chain:
         layer.place = place
         if any(node.name == name for node in self.nodes):
             raise LayerError(layer, f"two layers are called {name!r}; names must differ")
+        if layer.takes_codes and (self.nodes or path):
+            raise LayerError(layer, f"{layer.name} reads codes, so it must be the first layer")
         try:
             layer.build(self.output_shape)
             output_shape = layer.output_shape(self.output_shape)

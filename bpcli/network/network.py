@@ -153,7 +153,8 @@ class Network:
 
     def predict(self, inputs: Array) -> Array:
         """The outputs in evaluation mode, in an array of their own."""
-        return self.forward(np.asarray(inputs, self.dtype)).copy()
+        codes = self.chain.nodes[0].layer.takes_codes
+        return self.forward(np.asarray(inputs, None if codes else self.dtype)).copy()
 
     def copy(self, dtype: DTypeLike) -> Network:
         """The same network with the same numbers in another precision."""

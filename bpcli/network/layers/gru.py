@@ -20,7 +20,7 @@ class Gru(Recurrent, spec.Gru):
 
         [r z p] = xₜ W + b        [r' z' q] = hₜ₋₁ U + b_U
         r = σ(r + r')    z = σ(z + z')    n = tanh(p + r q)
-        hₜ = (1 - z) n + z hₜ₋₁ = n + z (hₜ₋₁ - n)
+        hₜ = (1 - z) n + z hₜ₋₁
 
     Going back, with s' = s (1 - s) the slope of a gate s:
 
@@ -43,6 +43,7 @@ class Gru(Recurrent, spec.Gru):
         gates = self.buffer("gates", (steps, 3, count, units), rows.dtype)  # r, z, n
         inputs = self.buffer("inputs", gates.shape, rows.dtype)  # then 1 - s of r and z
         carried = self.buffer("carried", gates.shape, rows.dtype)  # r', z', q
+        proposed = self.buffer("proposed", (count, units), rows.dtype)
         limit = self.exponent_limit((2, count, units), rows.dtype)
         with_input, with_state = _split(rows, units)
         input_weights = self.stacked(INPUT, parameters)
@@ -56,9 +57,9 @@ class Gru(Recurrent, spec.Gru):
             np.multiply(r, h[2], out=n)
             np.add(n, x[2], out=n)
             np.tanh(n, out=n)
-            state = np.subtract(states[t], n, out=states[t + 1])
-            np.multiply(state, z, out=state)
-            np.add(state, n, out=state)
+            np.multiply(x[1], n, out=proposed)
+            np.multiply(z, states[t], out=states[t + 1])
+            np.add(states[t + 1], proposed, out=states[t + 1])
         return rows, states, gates, inputs[:, :2], carried[:, 2]
 
     def run_back(self, cache: Any, hidden: Array, parameters: Views, gradients: Views) -> Array:
