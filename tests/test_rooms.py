@@ -21,7 +21,10 @@ MAY_IMPORT = {
     "build": {"spec", "network", "data"},
     "training": {"spec", "network", "optimization", "data"},
     "diagnosis": {"spec", "network", "optimization", "data", "training", "build"},
-}
+    "sweep": {
+        "spec", "network", "optimization", "data", "training", "build", "gradcheck", "diagnosis",
+    },
+}  # fmt: skip
 OWNERS = {"click": {"cli"}, "rich": {"report"}, "yaml": {"spec"}}
 
 

@@ -9,6 +9,8 @@ COMMANDS = {
     "trace": "The chain rule worked through on one example, number by number.",
     "show": "Layers, shapes, parameters, cost and memory.",
     "train": "Train, watching the gradients of every layer.",
+    "evaluate": "Measure a trained network on data.",
+    "predict": "Let a trained network predict.",
     "schema": "The JSON Schema of specs, for editors.",
     "sweep": "Train or diagnose many variants of a spec, in parallel.",
 }

@@ -1,0 +1,141 @@
+"""What a sweep found: the best jobs first, and grids of a figure over two paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bpcli.report.document import Block, Column, Document, Fields, Lines, Piece, Span, Table
+from bpcli.report.text import duration, number
+from bpcli.sweep.sweep import Progress, Sweep
+from bpcli.sweep.table import Grid, Row, best_first, grid_of, judged_by, rows_of
+
+_SHOWN = 10  # jobs, best first
+_FIGURES = 3  # beside the one that jobs are judged by
+_SHADES = "·░▒▓█"
+
+
+def plan(sweep: Sweep, jobs: int, seconds: float | None, workers: int) -> Document:
+    """What would be done, for --dry-run."""
+    axes = [(path, _values(values)) for axis in sweep.axes
+            for path, values in zip(axis.paths, axis.values, strict=True)]  # fmt: skip
+    time = "unknown" if seconds is None else duration(seconds * jobs / max(1, min(workers, jobs)))
+    fields = Fields(
+        [
+            ("jobs", f"{jobs:,}, to {sweep.do}, {workers} at a time"),
+            ("estimated time", time),
+            *axes,
+        ]
+    )  # fmt: skip
+    points = [list(point) for point in _head(sweep, 5)]
+    lines = Lines(tuple("  ".join(point) for point in points) + (("...",) if jobs > 5 else ()))
+    data = {
+        "do": sweep.do,
+        "jobs": jobs,
+        "estimated_seconds": seconds and seconds * jobs / max(1, min(workers, jobs)),
+        "vary": {path: list(values) for path, values in _raw_axes(sweep)},
+    }
+    return Document([fields, lines], data)
+
+
+def _head(sweep: Sweep, count: int) -> list[tuple[str, ...]]:
+    points = sweep.points()
+    return [point for _, point in zip(range(count), points, strict=False)]
+
+
+def _raw_axes(sweep: Sweep) -> list[tuple[str, Sequence[str]]]:
+    return [pair for axis in sweep.axes for pair in zip(axis.paths, axis.values, strict=True)]
+
+
+def _values(values: Sequence[str]) -> str:
+    if len(values) <= 6:
+        return ", ".join(values)
+    return f"{', '.join(values[:3])}, ... {values[-1]} ({len(values)} values)"
+
+
+def summary(
+    lines: Sequence[dict[str, Any]],
+    progress: Progress,
+    folder: str,
+    *,
+    over: tuple[str, str] | None = None,
+    figure: str | None = None,
+) -> Document:
+    """The table of results; with ``over`` the figure over two varied paths too."""
+    rows = rows_of(lines)
+    judged = figure or judged_by(rows)
+    good = [row for row in rows if "error" not in row]
+    blocks: list[Block] = [_table(best_first(good, judged)[:_SHOWN], lines, judged)]
+    if len(good) > _SHOWN:
+        blocks.append(Lines((f"... {len(good) - _SHOWN:,} more in {folder}/results.csv",)))
+    grid = grid_of(good, *over, judged) if over else None
+    if grid is not None:
+        blocks.append(_heat(grid))
+    failed = [row for row in rows if "error" in row]
+    if failed:
+        blocks.append(
+            Lines(tuple(
+                (Span(f"job {row['job']} failed: ", "bad"), Span(str(row["error"])))
+                for row in failed[:_SHOWN]
+            ))
+        )  # fmt: skip
+    counts = f"{progress.done:,} done now, {progress.before:,} before, {progress.failed:,} failed"
+    blocks.append(Fields([("jobs", counts), ("results", f"{folder}/results.jsonl, results.csv")]))
+    data = {"jobs": progress.jobs, "done": progress.done, "before": progress.before,
+            "failed": progress.failed, "judged_by": judged, "folder": folder,
+            "results": list(lines)}  # fmt: skip
+    if grid is not None:
+        data["grid"] = vars(grid)
+    return Document(blocks, data)
+
+
+def _table(rows: Sequence[Row], lines: Sequence[dict[str, Any]], judged: str) -> Table:
+    settings = list(dict.fromkeys(path for line in lines for path in line["settings"]))
+    numeric = [
+        name
+        for row in rows
+        for name, value in row.items()
+        if isinstance(value, float) and name not in settings and name != "seconds"
+    ]
+    figures = [judged, *[name for name in dict.fromkeys(numeric) if name != judged][:_FIGURES]]
+    columns = [Column("job"), *(Column(_short(path), shortens=True) for path in settings)]
+    columns += [Column(name) for name in figures]
+    cells: list[list[Piece]] = [
+        [
+            str(row["job"]),
+            *(str(row.get(path, "")) for path in settings),
+            *(_figure(row.get(name)) for name in figures),
+        ]
+        for row in rows
+    ]
+    return Table(tuple(columns), cells)
+
+
+def _short(path: str) -> str:
+    """The last names of a path: enough to tell it in a table."""
+    parts = path.split(".")
+    return ".".join(parts[-2:]) if len(parts) > 2 else path
+
+
+def _figure(value: object) -> str:
+    return number(float(value)) if isinstance(value, int | float) else "–"
+
+
+def _heat(grid: Grid) -> Table:
+    """A cell a pair of values: the number, and a shade from the smallest to the largest."""
+    known = [cell for row in grid.cells for cell in row if cell is not None]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    title = Column(f"{_short(grid.y)} \\ {_short(grid.x)}", "left")
+    columns = (title, *(Column(str(value)) for value in grid.x_values))
+    rows: list[list[Piece]] = [
+        [str(y), *(_shaded(cell, low, high) for cell in cells)]
+        for y, cells in zip(grid.y_values, grid.cells, strict=True)
+    ]
+    return Table(columns, rows, [[grid.figure] + [""] * len(grid.x_values)])
+
+
+def _shaded(cell: float | None, low: float, high: float) -> str:
+    if cell is None:
+        return "–"
+    share = (cell - low) / (high - low) if high > low else 0.0
+    return f"{number(cell, 3)} {_SHADES[min(int(share * len(_SHADES)), len(_SHADES) - 1)]}"

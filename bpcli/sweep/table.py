@@ -1,0 +1,71 @@
+"""Results as a table with the best first, and as a grid of any figure over two varied paths."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bpcli.sweep.results import flat
+from bpcli.training.metrics import LARGER_IS_BETTER
+
+Row = dict[str, Any]
+# what a sweep is judged by unless it is said: the first of these that its results have
+_JUDGED_BY = tuple(
+    f"{part}.{metric}"
+    for part in ("validation", "test", "train")
+    for metric in ("accuracy", "r2", "loss")
+)
+
+
+def rows_of(lines: Sequence[dict[str, Any]]) -> list[Row]:
+    return [flat(line) for line in lines]
+
+
+def judged_by(rows: Sequence[Row]) -> str:
+    """The figure that says how good a job is."""
+    found = {name for row in rows for name in row}
+    return next((name for name in _JUDGED_BY if name in found), "seconds")
+
+
+def best_first(rows: Sequence[Row], figure: str) -> list[Row]:
+    """The rows sorted by the figure, those without it last."""
+    sign = -1 if figure.rpartition(".")[2] in LARGER_IS_BETTER else 1
+    return sorted(rows, key=lambda row: sign * value if (value := _number(row, figure)) is not None
+                  else math.inf)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The mean of a figure over two paths: ``cells[y][x]``, None where there is no result."""
+
+    figure: str
+    x: str
+    y: str
+    x_values: list[Any]
+    y_values: list[Any]
+    cells: list[list[float | None]]
+
+
+def grid_of(rows: Sequence[Row], x: str, y: str, figure: str) -> Grid:
+    """The figure over two varied paths, averaged over everything else that varies."""
+    xs = list(dict.fromkeys(row[x] for row in rows if x in row))
+    ys = list(dict.fromkeys(row[y] for row in rows if y in row))
+    found: dict[tuple[Any, Any], list[float]] = {}
+    for row in rows:
+        value = _number(row, figure)
+        if value is not None:
+            found.setdefault((row.get(x), row.get(y)), []).append(value)
+    cells = [
+        [math.fsum(v) / len(v) if (v := found.get((at_x, at_y))) else None for at_x in xs]
+        for at_y in ys
+    ]
+    return Grid(figure, x, y, xs, ys, cells)
+
+
+def _number(row: Row, figure: str) -> float | None:
+    value = row.get(figure)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
