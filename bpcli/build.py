@@ -33,7 +33,7 @@ def prepare(spec: Spec) -> tuple[Dataset, Network]:
 
 def network_on(spec: Spec, dataset: Dataset) -> Network:
     """The spec's network for data that are read already; raises SpecError."""
-    return _network(spec, dataset.preparation.description())
+    return network_for(spec, dataset.preparation.description())
 
 
 def build_network(spec: Spec, dtype: DTypeLike | None = None) -> Network:
@@ -41,7 +41,7 @@ def build_network(spec: Spec, dtype: DTypeLike | None = None) -> Network:
 
     ``dtype`` is the spec's own unless given. Raises SpecError and DataError.
     """
-    return _network(spec, plan(spec)[1], dtype)
+    return network_for(spec, plan(spec)[1], dtype)
 
 
 def plan(spec: Spec) -> tuple[Chain, Description]:
@@ -78,7 +78,8 @@ def check(spec: Spec, description: Description) -> Chain | None:
     return chain
 
 
-def _network(spec: Spec, description: Description, dtype: DTypeLike | None = None) -> Network:
+def network_for(spec: Spec, description: Description, dtype: DTypeLike | None = None) -> Network:
+    """The spec's network for data like these; raises SpecError."""
     chain = check(spec, description)
     assert chain is not None
     try:

@@ -38,11 +38,7 @@ class SpecRequest:
     @property
     def layers(self) -> dict[str, type] | None:
         """The user's own layers by name."""
-        if self.layers_file is None:
-            return None
-        from bpcli.layers_file import load_layers
-
-        return load_layers(Path(self.layers_file))
+        return layers_of(self.layers_file)
 
     def load(self) -> Spec:
         """Reads the spec, with all changes made; raises SpecError."""
@@ -54,6 +50,15 @@ class SpecRequest:
     @property
     def changed(self) -> bool:
         return bool(self.settings) or self.seed is not None
+
+
+def layers_of(file: str | None) -> dict[str, type] | None:
+    """The layers of the file that --layers names, if it does."""
+    if file is None:
+        return None
+    from bpcli.layers_file import load_layers
+
+    return load_layers(Path(file))
 
 
 spec_argument = click.argument("path", metavar="SPEC", type=FILE)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bpcli import process
-from bpcli.build import network_on, prepare
+from bpcli.build import network_for, network_on, prepare
 from bpcli.cli.parameters import SpecRequest
 from bpcli.data import Dataset, Preparation, load_data
+from bpcli.network import Network
 from bpcli.spec import dump_spec, load_spec, resolve_paths
 from bpcli.spec.model import Spec
 from bpcli.training import RunDirectory, Trainer, check_resumable, describe_environment
+from bpcli.training.checkpoint import restore_network
 from bpcli.training.resuming import refuse_another_spec
 
 
@@ -60,6 +62,39 @@ def go_on(request: SpecRequest, path: Path) -> Training:
     warnings = check_resumable(run, None, _environment(run.read_spec(), spec, dataset))
     trainer = Trainer(spec, dataset, network_on(spec, dataset), run=run)
     return Training(spec, run, dataset, trainer, warnings + trainer.resume())
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run's network with its best weights, the last where none is best."""
+
+    spec: Spec
+    run: RunDirectory
+    preparation: Preparation
+    network: Network
+    epoch: int
+    steps: int
+    warnings: Sequence[str]
+
+
+def open_trained(path: Path, layers: Mapping[str, type] | None) -> Trained:
+    """Raises CheckpointError where there is no such run, or its weights are damaged."""
+    run = RunDirectory.open(path)
+    spec = load_spec(run.spec, layers=layers)
+    preparation = Preparation.from_dict(run.read_preparation())
+    network = network_for(spec, preparation.description())
+    tree, notes = run.load_weights()
+    restore_network(network, tree["network"])
+    epoch = tree["epoch"] if "epoch" in tree else tree["epochs"]
+    return Trained(spec, run, preparation, network, epoch, tree["steps"], notes)
+
+
+def different_data(trained: Trained, dataset: Dataset) -> list[str]:
+    """A warning where the run's data are not what they were."""
+    before = trained.run.read_environment().get("data_sha256")
+    if before in (None, dataset.digest):
+        return []
+    return ["the data have changed since this run began; its parts may be others than then"]
 
 
 def normal_form(spec: Spec) -> str:

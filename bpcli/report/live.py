@@ -10,10 +10,17 @@ from bpcli.report.document import Block, Column, Line, Lines, Span, Table
 from bpcli.report.figures import figure, parts_table, ratio_style
 from bpcli.report.layout import lay_out_block
 from bpcli.report.sparkline import sparkline
-from bpcli.report.text import count, duration, scientific
+from bpcli.report.text import count, duration, scientific, width
 from bpcli.training import EpochEvent, StepEvent, Trainer
 
-_TREND = 16  # columns of a layer's trend
+_COLUMNS = (
+    Column("layer", "left", shortens=True),
+    Column("‖gradient‖"),
+    Column("update:weight"),
+    Column("trend", "left"),
+)
+_OTHER_COLUMNS = 29  # that the numbers and gaps of a row take
+_TREND, _SHORTEST_TREND = 16, 6
 _BAR = 24
 _SMOOTHING = 0.98  # of the loss from step to step
 _FEWEST_LAYERS = 3
@@ -67,14 +74,14 @@ class LiveState:
         lines = _joined(blocks, columns)
         if self.layers:
             left = max(rows - len(lines) - 2, _FEWEST_LAYERS)
-            lines += [(), *lay_out_block(self._layer_table(left), columns)]
+            lines += [(), *lay_out_block(self._layer_table(left, columns), columns)]
         return lines[:rows]
 
     def last_view(self, columns: int) -> list[Line]:
         """What stays on the screen after the run: the layers, all of them."""
         if not self.layers:
             return []
-        return [*lay_out_block(self._layer_table(len(self.layers)), columns), ()]
+        return [*lay_out_block(self._layer_table(len(self.layers), columns), columns), ()]
 
     def _title(self) -> list[Span | str]:
         steps = f"step {self.step:,}/{self.total_steps:,}"
@@ -85,7 +92,7 @@ class LiveState:
         filled = round(share * _BAR)
         return [
             Span("━" * filled, "accent"),
-            Span("━" * (_BAR - filled), "muted"),
+            Span("─" * (_BAR - filled), "muted"),
             f" {100 * share:3.0f}%  {self._speed()}",
         ]
 
@@ -105,31 +112,24 @@ class LiveState:
         now = f"now {figure('loss', self.loss)}"
         return parts_table(parts, {"train": now, "validation": self.best})
 
-    def _layer_table(self, rows: int) -> Table:
-        columns = (
-            Column("layer", "left", shortens=True),
-            Column("‖gradient‖"),
-            Column("update:weight"),
-            Column("trend of ‖gradient‖", "left"),
-        )
-        layers = self.layers
-        if len(layers) <= rows:
-            return Table(columns, [self._layer_row(layer) for layer in layers])
-        head = rows // 2
-        tail = rows - 1 - head
-        hidden = len(layers) - head - tail
-        table = [self._layer_row(layer) for layer in layers[:head]]
-        table.append([Span(f"… {hidden} more", "muted"), "", "", ""])
-        table += [self._layer_row(layer) for layer in layers[len(layers) - tail :]]
-        return Table(columns, table)
+    def _layer_table(self, rows: int, columns: int) -> Table:
+        """The layers, those in the middle left out where there are more than rows."""
+        layers, head = self.layers, rows // 2
+        hidden = len(layers) - rows + 1 if len(layers) > rows else 0
+        names = max(width(layer["name"]) for layer in layers)
+        trend = max(_SHORTEST_TREND, min(_TREND, columns - names - _OTHER_COLUMNS))
+        table = [self._layer_row(layer, trend) for layer in layers]
+        if hidden:
+            table[head : head + hidden] = [[Span(f"… {hidden} more", "muted"), "", "", ""]]
+        return Table(_COLUMNS, table)
 
-    def _layer_row(self, layer: dict[str, Any]) -> list[Span | str]:
+    def _layer_row(self, layer: dict[str, Any], trend: int) -> list[Span | str]:
         ratio = layer.get("update_ratio")
         return [
             layer["name"],
             scientific(layer["gradient_norm"]),
             Span(scientific(ratio), ratio_style(ratio)),
-            Span(sparkline(self.trends[layer["name"]], _TREND), "accent"),
+            Span(sparkline(self.trends[layer["name"]], trend), "accent"),
         ]
 
 

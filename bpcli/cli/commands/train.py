@@ -122,9 +122,10 @@ def _say_how_it_ended(training: Training, outcome: Outcome, output: Output) -> N
         output.tell(
             f"interrupted after step {outcome.steps:,}; everything is saved, go on with",
             f"  bpcli train --resume {run}",
+            "",
         )
     elif outcome.non_finite is not None:
-        output.tell(*non_finite_advice(training.spec, outcome.non_finite))
+        output.tell(*non_finite_advice(training.spec, outcome.non_finite), "")
 
 
 def _report(
