@@ -1,4 +1,5 @@
-"""How well a network does: loss, and accuracy for classes or rmse, mae and r2 for numbers.
+"""How well a network does: loss, accuracy for classes, rmse, mae and r2 for numbers, and for text
+perplexity e^loss and loss / ln 2, the bits that each character costs.
 
 The loss is that of the data alone, without the l2 penalty, so that parts and runs with different
 penalties compare. It and all others are means over examples (and positions), never over batches.
@@ -35,7 +36,7 @@ class Targets(Protocol):
 
     @property
     def kind(self) -> str:
-        """ "classes", "binary" (0/1 for each output) or "numbers"."""
+        """ "classes", "characters", "binary" (0/1 for each output) or "numbers"."""
 
     @property
     def logits(self) -> bool: ...
@@ -155,7 +156,7 @@ class Meter:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return ("loss", *self.metric.names)
+        return tuple(self._of_loss(math.nan)) + self.metric.names
 
     def reset(self) -> None:
         kind = Deviation if self.targets.kind == "numbers" else Accuracy
@@ -172,7 +173,13 @@ class Meter:
     def figures(self) -> Figures:
         """{"loss": ..., ...}; nan where nothing was added or a figure is undefined."""
         loss = self.loss / self.examples if self.examples else math.nan
-        return {"loss": loss, **self.metric.figures()}
+        return {**self._of_loss(loss), **self.metric.figures()}
+
+    def _of_loss(self, loss: float) -> Figures:
+        if self.targets.kind != "characters":
+            return {"loss": loss}
+        perplexity = float(np.exp(loss))
+        return {"loss": loss, "perplexity": perplexity, "bits_per_character": loss / math.log(2)}
 
     def state(self) -> dict[str, Any]:
         return {"loss": self.loss, "examples": self.examples, "metric": self.metric.state()}

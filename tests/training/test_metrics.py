@@ -135,6 +135,15 @@ def test_evaluation_batches_shrink_with_the_size_of_activations() -> None:
     assert 32 <= evaluation_batch_size(large, 32) < 64
 
 
+def test_text_is_measured_in_perplexity_and_bits() -> None:
+    meter = Meter(MemoryTargets("characters"))
+    meter.add(np.zeros((2, 3, 4), np.float32), np.zeros((2, 3), np.int64), math.log(4))
+    figures = meter.figures()
+    assert tuple(figures) == meter.names == ("loss", "perplexity", "bits_per_character", "accuracy")
+    assert figures["perplexity"] == pytest.approx(4)  # as uncertain as a die of four sides
+    assert figures["bits_per_character"] == pytest.approx(2)
+
+
 def test_an_empty_part_has_no_figures() -> None:
     empty = MemoryPart(np.zeros((0, 2), np.float32), np.zeros(0, int))
     figures = evaluate(make_network(make_spec()), empty, MemoryTargets("classes"), 4)
