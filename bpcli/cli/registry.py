@@ -6,6 +6,7 @@ Each is the object ``command`` of `bpcli.cli.commands.NAME`, imported only when 
 from __future__ import annotations
 
 COMMANDS = {
+    "new": "Write a first spec; its data are generated.",
     "trace": "The chain rule worked through on one example, number by number.",
     "show": "Layers, shapes, parameters, cost and memory.",
     "train": "Train, watching the gradients of every layer.",

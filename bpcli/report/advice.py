@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bpcli.report.document import Piece, Span
-from bpcli.report.text import number
 from bpcli.spec.model import Spec
 from bpcli.training import NonFinite
 
@@ -21,8 +20,8 @@ def non_finite_advice(spec: Spec, found: NonFinite) -> list[Piece | tuple[Piece,
 def _while_learning(spec: Spec) -> list[str]:
     optimizer = spec.optimizer
     path = f"optimizer.{optimizer.name}.learning_rate"
-    smaller = number(optimizer.learning_rate / 10, 2)
-    advice = [f"--set {path}={smaller}     now {number(optimizer.learning_rate, 2)}"]
+    rate = optimizer.learning_rate
+    advice = [f"--set {path}={rate / 10:.4g}     now {rate:.4g}"]
     if spec.training.clip_norm is None:
         advice.append("--set training.clip_norm=1     cuts gradients that are too large")
     return advice
