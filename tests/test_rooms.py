@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "layers_file": {"network"},
     "build": {"spec", "network", "data"},
     "training": {"spec", "network", "optimization", "data"},
+    "benchmark": {"spec", "network", "optimization", "data", "training"},
     "diagnosis": {"spec", "network", "optimization", "data", "training", "build"},
     "sweep": {
         "spec", "network", "optimization", "data", "training", "build", "gradcheck", "diagnosis",

@@ -12,6 +12,8 @@ COMMANDS = {
     "train": "Train, watching the gradients of every layer.",
     "evaluate": "Measure a trained network on data.",
     "predict": "Let a trained network predict.",
+    "bench": "Time a training step, split by layer.",
     "schema": "The JSON Schema of specs, for editors.",
     "sweep": "Train or diagnose many variants of a spec, in parallel.",
+    "report": "A page to look at: a run's curves, gradients and findings.",
 }
