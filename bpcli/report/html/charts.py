@@ -1,0 +1,312 @@
+"""Line charts and heat maps as SVG, each with the table of its numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+from bpcli.report.html.scales import Points, Scale, scale_over, thinned
+
+WIDTH, HEIGHT = 720, 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 12, 42
+_MOST_POINTS = 400  # of a line
+_MOST_COLUMNS = 80  # of a heat map
+_MOST_ROWS = 400  # of a table
+_PALETTE = 8  # classes s0 ... s7 in the style sheet
+_SHADES = 12  # classes h0 ... h11
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line; points whose number is not finite are left out of the picture."""
+
+    name: str
+    points: Points
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """Lines over a shared axis, maybe with a band that says where healthy values lie."""
+
+    title: str
+    x: str
+    y: str
+    series: Sequence[Series]
+    logarithmic: bool = False
+    logarithmic_x: bool = False
+    band: tuple[float, float] | None = None
+    band_name: str = ""
+    x_names: Sequence[str] = ()  # of the places 0, 1, ... where x is not a number
+    markers: bool = False
+    sequential: bool = False  # colours along a scale, for lines that have an order
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A cell a row and column; ``cells[row][column]`` is shown as log10, None where undefined."""
+
+    title: str
+    x: str
+    y: str
+    columns: Sequence[str]
+    rows: Sequence[str]
+    cells: Sequence[Sequence[float | None]]
+    note: str = field(default="")
+
+
+def number(value: float | None) -> str:
+    """Short, for axes and tables."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if value != 0 and not 1e-3 <= abs(value) < 1e5:
+        mantissa, _, exponent = f"{value:.3g}".partition("e")
+        return f"{mantissa}e{int(exponent)}" if exponent else mantissa
+    return f"{value:.4g}"
+
+
+def line_chart(chart: LineChart) -> str:
+    """A figure: legend, SVG, table."""
+    lines = [Series(s.name, _drawable(chart, s.points)) for s in chart.series]
+    xs = [x for s in lines for x, _ in s.points] or [0.0]
+    ys = [y for s in lines for _, y in s.points]
+    if chart.band:
+        ys += [edge for edge in chart.band if not chart.logarithmic or edge > 0]
+    bottom = _BOTTOM + (30 if chart.x_names else 0)
+    across = scale_over(xs, _LEFT, WIDTH - _RIGHT, logarithmic=chart.logarithmic_x)
+    up = scale_over(ys, HEIGHT - bottom, _TOP, logarithmic=chart.logarithmic)
+    parts = [_band(chart, up), _axes(chart, across, up, bottom)]
+    parts += [_line(chart, n, len(lines), s, across, up) for n, s in enumerate(lines)]
+    data = {
+        "left": _LEFT, "right": WIDTH - _RIGHT, "top": _TOP, "bottom": HEIGHT - bottom,
+        "x": chart.x,
+        "names": list(chart.x_names),
+        "series": [
+            {"name": s.name, "class": _colour(chart, n, len(lines)),
+             "points": [[round(across(x), 1), round(up(y), 1), _plain(x), number(y)]
+                        for x, y in thinned(s.points, _MOST_POINTS)]}
+            for n, s in enumerate(lines)
+        ],
+    }  # fmt: skip
+    svg = _svg(chart.title, HEIGHT, "".join(parts), data)
+    return _figure(chart.title, _legend(chart, lines) + svg, _table(chart))
+
+
+def _drawable(chart: LineChart, points: Points) -> Points:
+    return [
+        (x, y)
+        for x, y in points
+        if math.isfinite(y) and (y > 0 or not chart.logarithmic)
+        and (x > 0 or not chart.logarithmic_x)
+    ]  # fmt: skip
+
+
+def _plain(x: float) -> str:
+    return str(int(x)) if float(x).is_integer() else number(x)
+
+
+def _colour(chart: LineChart, index: int, count: int) -> str:
+    if chart.sequential and count > 1:
+        return f"q{round(index * (_SHADES - 1) / (count - 1))}"
+    return f"s{index % _PALETTE}"
+
+
+def _svg(title: str, height: float, inside: str, data: object) -> str:
+    encoded = escape(json.dumps(data, separators=(",", ":"), ensure_ascii=False))
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" tabindex="0" class="chart" '
+        f'aria-label="{escape(title)}" data-chart="{encoded}">{inside}</svg>'
+    )
+
+
+def _band(chart: LineChart, up: Scale) -> str:
+    if chart.band is None:
+        return ""
+    low, high = up(chart.band[0]), up(chart.band[1])
+    return (
+        f'<rect class="band" x="{_LEFT}" y="{high:.1f}" width="{WIDTH - _LEFT - _RIGHT}" '
+        f'height="{max(low - high, 1):.1f}"/>'
+    )
+
+
+def _axes(chart: LineChart, across: Scale, up: Scale, bottom: int) -> str:
+    floor, right, parts = HEIGHT - bottom, WIDTH - _RIGHT, []
+    for tick in up.ticks(5):
+        y = up(tick)
+        parts.append(_rule("grid", right, y) + _text(_LEFT - 8, y + 4, number(tick), "end"))
+    if chart.x_names:
+        parts.append(_named_ticks(chart.x_names, across, floor))
+    else:
+        parts += [_text(across(tick), floor + 18, _plain(tick)) for tick in across.ticks()]
+    parts.append(_rule("axis", right, floor))
+    parts.append(_text((_LEFT + right) / 2, HEIGHT - 6, chart.x, kind="label"))
+    centre = (_TOP + floor) / 2
+    parts.append(f'<g transform="translate(14 {centre:g}) rotate(-90)">')
+    parts.append(_text(0, 0, chart.y, kind="label") + "</g>")
+    return "".join(parts)
+
+
+def _rule(kind: str, right: float, y: float) -> str:
+    return f'<line class="{kind}" x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+
+
+def _text(x: float, y: float, text: str, anchor: str = "middle", kind: str = "") -> str:
+    named = f' class="{kind}"' if kind else ""
+    return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _named_ticks(names: Sequence[str], across: Scale, floor: int) -> str:
+    every = max(1, math.ceil(len(names) / 16))
+    return "".join(
+        f'<text transform="translate({across(n):.1f} {floor + 12}) rotate(-30)" '
+        f'text-anchor="end">{escape(_short(name))}</text>'
+        for n, name in enumerate(names)
+        if n % every == 0
+    )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 18 else "…" + name[-17:]
+
+
+def _line(
+    chart: LineChart, index: int, count: int, series: Series, across: Scale, up: Scale
+) -> str:
+    points = [(across(x), up(y)) for x, y in thinned(series.points, _MOST_POINTS)]
+    if not points:
+        return ""
+    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+    colour = _colour(chart, index, count)
+    marks = "".join(
+        f'<circle class="mark {colour}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points
+    )
+    wanted = marks if chart.markers or len(points) == 1 else ""
+    return f'<path class="line {colour}" d="{path}"/>{wanted}'
+
+
+def _legend(chart: LineChart, lines: Sequence[Series]) -> str:
+    if len(lines) < 2 and not chart.band:
+        return ""
+    shown = lines if len(lines) <= 12 else [*lines[:2], *lines[-2:]]
+    entries = []
+    for series in shown:
+        colour = _colour(chart, lines.index(series), len(lines))
+        entries.append(f'<li><span class="key {colour}"></span>{escape(series.name)}</li>')
+    if len(shown) < len(lines):
+        entries.insert(2, f"<li>… {len(lines) - len(shown)} more between them …</li>")
+    if chart.band:
+        entries.append(f'<li><span class="key bandkey"></span>{escape(chart.band_name)}</li>')
+    return f'<ul class="legend">{"".join(entries)}</ul>'
+
+
+def _figure(title: str, picture: str, table: str) -> str:
+    return (
+        f"<figure><figcaption>{escape(title)}</figcaption>{picture}"
+        f"<details><summary>The numbers</summary>{table}</details></figure>"
+    )
+
+
+def _table(chart: LineChart) -> str:
+    columns = [dict(series.points) for series in chart.series]
+    places = sorted({x for column in columns for x in column})
+    every = max(1, math.ceil(len(places) / _MOST_ROWS))
+    kept = places[::every]
+    head = [chart.x, *(series.name for series in chart.series)]
+    rows = [
+        [
+            chart.x_names[int(x)] if chart.x_names else _plain(x),
+            *(number(column.get(x)) for column in columns),
+        ]
+        for x in kept
+    ]
+    note = f"every {every}th of {len(places)} places" if every > 1 else ""
+    return table(head, rows, note)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> str:
+    """An HTML table; the first cell of a row is its heading."""
+    titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    said = f"<p class=note>{escape(note)}</p>" if note else ""
+    return f'{said}<div class="scroll" tabindex="0"><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'  # noqa: E501
+
+
+def heat_map(chart: HeatMap) -> str:
+    """A figure of cells shaded by the logarithm of their value."""
+    groups = _groups(len(chart.columns))
+    cells = [[_joint([row[n] for n in group]) for group in groups] for row in chart.cells]
+    known = [math.log10(c) for row in cells for c in row if c is not None and c > 0]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    left = 8 + 7 * min(22, max((len(_short(row)) for row in chart.rows), default=0))
+    height = max(10.0, min(22.0, 480 / max(1, len(chart.rows))))
+    width = (WIDTH - left - _RIGHT) / max(1, len(groups))
+    total = _TOP + height * len(chart.rows) + 34
+    parts, every = [], max(1, math.ceil(len(chart.rows) / 40))
+    for r, row in enumerate(cells):
+        y = _TOP + r * height
+        if r % every == 0:
+            parts.append(_text(left - 6, y + height / 2 + 4, _short(chart.rows[r]), "end"))
+        parts += [
+            f'<rect class="{_shade(cell, low, high)}" x="{left + c * width:.1f}" y="{y:.1f}" '
+            f'width="{width + 0.3:.1f}" height="{height + 0.3:.1f}"/>'
+            for c, cell in enumerate(row)
+        ]
+    parts.append(_column_names(chart, groups, left, width, total))
+    data = {
+        "heat": True, "left": left, "top": _TOP, "width": round(width, 3), "height": height,
+        "x": chart.x, "columns": [chart.columns[group[0]] for group in groups],
+        "rows": list(chart.rows), "cells": [[number(cell) for cell in row] for row in cells],
+    }  # fmt: skip
+    svg = _svg(chart.title, total, "".join(parts), data)
+    head = [chart.y, *(chart.columns[group[0]] for group in groups)]
+    rows = [[name, *(number(cell) for cell in row)]
+            for name, row in zip(chart.rows, cells, strict=True)]  # fmt: skip
+    return _figure(chart.title, _shades(low, high) + svg, table(head, rows, chart.note))
+
+
+def _groups(count: int) -> list[range]:
+    size = max(1, math.ceil(count / _MOST_COLUMNS))
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def _joint(values: Sequence[float | None]) -> float | None:
+    """The geometric mean of the positive ones; 0 where all are 0."""
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    positive = [math.log(value) for value in known if value > 0]
+    if positive:
+        return math.exp(math.fsum(positive) / len(positive))
+    return 0.0 if known else None
+
+
+def _shade(cell: float | None, low: float, high: float) -> str:
+    if cell is None:
+        return "hx"
+    if cell <= 0:
+        return "h0"
+    share = (math.log10(cell) - low) / (high - low) if high > low else 0.5
+    return f"h{min(_SHADES - 1, int(share * _SHADES))}"
+
+
+def _column_names(
+    chart: HeatMap, groups: Sequence[range], left: float, width: float, total: float
+) -> str:
+    every = max(1, math.ceil(len(groups) / 8))
+    names = "".join(
+        _text(left + (n + 0.5) * width, total - 20, chart.columns[group[0]])
+        for n, group in enumerate(groups)
+        if n % every == 0
+    )
+    return names + _text((left + WIDTH - _RIGHT) / 2, total - 4, chart.x, kind="label")
+
+
+def _shades(low: float, high: float) -> str:
+    keys = "".join(f'<span class="key h{n}"></span>' for n in range(_SHADES))
+    ends = f"<span>{number(10**low)}&nbsp;</span>{keys}<span>&nbsp;{number(10**high)}</span>"
+    return f'<p class="legend shades">{ends}</p>'
