@@ -125,6 +125,11 @@ class RunDirectory:
     def save_best(self, tree: Tree) -> None:
         checkpoint.save(self.best, tree)
 
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether one was ever finished, good or damaged by now."""
+        return self.last.exists() or self.previous.exists()
+
     def load_last(self) -> tuple[Tree, list[str]]:
         """The newest good checkpoint to go on from, and a note for each that was passed over."""
         notes: list[str] = []

@@ -311,11 +311,16 @@ class Trainer:
         """Goes back to the run's newest good checkpoint; returns what the user should know.
 
         Lines of the logs that the checkpoint does not know of are cut off, and `best.npz` becomes
-        the checkpoint's. Raises CheckpointError where no checkpoint is good.
+        the checkpoint's. A run that was killed before its first checkpoint starts anew. Raises
+        CheckpointError where there are checkpoints and none is good.
         """
         run = self.run
         assert run is not None, "only a trainer with a run can resume"
         run.lock()
+        if not run.has_checkpoint:
+            run.gradients.cut(0)
+            run.metrics.cut(0)
+            return [f"{run.path} has no checkpoint yet; it starts from the beginning"]
         tree, notes = run.load_last()
         self.restore(tree)
         run.retire_damaged()
