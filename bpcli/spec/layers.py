@@ -19,6 +19,9 @@ from bpcli.spec.options import (
     option,
 )
 
+# one number for all axes, or one for rows and one for columns
+_PER_AXIS = Either((Integer(1), Items(Integer(1), count=2)))
+
 
 @dataclass(frozen=True)
 class LayerOptions:
@@ -49,6 +52,97 @@ class Dense(WeightedOptions):
 
     name = "dense"
     units: int = option(Integer(1), doc="the size of the output's last axis")
+
+
+@dataclass(frozen=True)
+class ConvolutionOptions(WeightedOptions):
+    """What layers take that compute the same weighted sum at every place."""
+
+    filters: int = option(Integer(1), doc="the size of the output's last axis")
+    kernel: int | tuple[int, int] = option(_PER_AXIS, 3, doc="how many places a sum spans")
+    stride: int | tuple[int, int] = option(_PER_AXIS, 1, doc="how far it is from sum to sum")
+    padding: str = option(Word(("same", "valid")), "same", doc="same: with zeros around the input")
+
+
+@dataclass(frozen=True)
+class Conv1d(ConvolutionOptions):
+    """The same weighted sum at every place of a sequence (positions, features)."""
+
+    name = "conv1d"
+    kernel: int = option(Integer(1), 3, doc="how many positions a sum spans")
+    stride: int = option(Integer(1), 1, doc="how far it is from sum to sum")
+
+
+@dataclass(frozen=True)
+class Conv2d(ConvolutionOptions):
+    """The same weighted sum at every place of an image (rows, columns, channels)."""
+
+    name = "conv2d"
+
+
+@dataclass(frozen=True)
+class PoolingOptions(LayerOptions):
+    """What layers take that summarize windows, each feature by itself."""
+
+    size: int | tuple[int, int] = option(_PER_AXIS, 2, doc="how many places a window spans")
+    stride: int | tuple[int, int] | None = option(
+        _PER_AXIS, None, doc="how far it is from window to window; default: size"
+    )
+    padding: str = option(
+        Word(("valid", "same")), "valid", doc="same: windows may reach outside the input"
+    )
+
+
+@dataclass(frozen=True)
+class Pooling1dOptions(PoolingOptions):
+    """Windows of a sequence."""
+
+    size: int = option(Integer(1), 2, doc="how many positions a window spans")
+    stride: int | None = option(
+        Integer(1), None, doc="how far it is from window to window; default: size"
+    )
+
+
+@dataclass(frozen=True)
+class MaxPool1d(Pooling1dOptions):
+    """The largest value of each window."""
+
+    name = "max_pool1d"
+
+
+@dataclass(frozen=True)
+class MaxPool2d(PoolingOptions):
+    """The largest value of each window."""
+
+    name = "max_pool2d"
+
+
+@dataclass(frozen=True)
+class AvgPool1d(Pooling1dOptions):
+    """The mean of each window; what reaches outside the input does not count."""
+
+    name = "avg_pool1d"
+
+
+@dataclass(frozen=True)
+class AvgPool2d(PoolingOptions):
+    """The mean of each window; what reaches outside the input does not count."""
+
+    name = "avg_pool2d"
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool1d(LayerOptions):
+    """The mean of each feature over a sequence."""
+
+    name = "global_avg_pool1d"
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool2d(LayerOptions):
+    """The mean of each channel over an image."""
+
+    name = "global_avg_pool2d"
 
 
 @dataclass(frozen=True)
@@ -272,7 +366,8 @@ class Softmax(LayerOptions):
 LAYERS: dict[str, type[LayerOptions]] = {
     layer.name: layer
     for layer in (
-        Dense, Embedding, Position, Rnn, Lstm, Gru, Attention,
+        Dense, Conv1d, Conv2d, MaxPool1d, MaxPool2d, AvgPool1d, AvgPool2d, GlobalAvgPool1d,
+        GlobalAvgPool2d, Embedding, Position, Rnn, Lstm, Gru, Attention,
         Dropout, Flatten, BatchNorm, LayerNorm, RmsNorm, Residual, Repeat,
         Identity, Relu, LeakyRelu, Elu, Selu, Gelu, Silu, Tanh, Sigmoid, Softplus, Exponential,
         Softmax,

@@ -1,0 +1,162 @@
+"""Convolution: one small dense layer, used at every place of an image or a sequence.
+
+Since the weights are shared by all places, a pattern is found wherever it lies, and a layer has few
+weights however large its input is (LeCun et al. 1989).
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from bpcli.network import threads
+from bpcli.network.layer import Array, Declared, Layer, Shape, Views
+from bpcli.network.layers.patches import Patches
+from bpcli.network.layers.windows import Axis, windows
+from bpcli.spec import layers as spec
+
+Axes = tuple[Axis, ...]
+_MOST = 16  # patches that a layer keeps: of its input and of δ, for each thread and batch size
+
+
+class Convolution(Layer, spec.ConvolutionOptions):
+    """z[o] = b + Σ over taps t of x[o s + t - l] W[t]; W (*kernel, inputs, filters), b (filters,).
+
+    s is the stride, l the padding before x, which is zero outside. With X the windows of x, one a
+    row, this is the dense layer z = X W + b, and with δ = ∂L/∂z
+
+        ∂L/∂W = Xᵀ δ        ∂L/∂b = Σ δ over places        ∂L/∂x[i] = Σ δ[o] W[t]ᵀ
+
+    the last over all o s + t - l = i. So ∂L/∂x is a convolution too, of δ with the flipped taps;
+    with a stride it is one for each remainder of i + l by s (Dumoulin & Visin 2016).
+    """
+
+    def build(self, input_shape: Shape) -> None:
+        self._made: dict[Any, Patches] = {}
+
+    def parameters(self, input_shape: Shape) -> Declared:
+        kernel = (axis.size for axis in windows(self, input_shape, "kernel"))
+        declared: Declared = {"weight": ((*kernel, input_shape[-1], self.filters), self.init)}
+        if self.bias:
+            declared["bias"] = ((self.filters,), "zeros" if self.bias is True else self.bias)
+        return declared
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return (*(axis.count for axis in windows(self, input_shape, "kernel")), self.filters)
+
+    def forward(
+        self, inputs: Array, parameters: Views, *, training: bool, random: Any
+    ) -> tuple[Array, Any]:
+        axes = windows(self, inputs.shape[1:], "kernel")
+        shape = (len(inputs), *(axis.count for axis in axes), self.filters)
+        outputs = self.buffer("outputs", shape, inputs.dtype)
+        self._convolve(inputs, axes, parameters["weight"], outputs, parameters.get("bias"))
+        return outputs, inputs
+
+    def backward(
+        self, cache: Array, output_gradient: Array, parameters: Views, gradients: Views
+    ) -> Array | None:
+        inputs, delta = cache, output_gradient
+        axes = windows(self, inputs.shape[1:], "kernel")
+        self._weigh(inputs, axes, delta, gradients)
+        if not self.needs_input_gradient:
+            return None
+        input_gradient = self.buffer("input_gradient", inputs.shape, inputs.dtype)
+        self._convolve_back(delta, axes, parameters["weight"], input_gradient)
+        return input_gradient
+
+    def _convolve(
+        self, x: Array, axes: Axes, weight: Array, z: Array, bias: Array | None = None
+    ) -> None:
+        """Writes X W + b into z, block by block."""
+        filters = z.shape[-1]
+        matrix = weight.reshape(-1, filters)
+        # added to a whole row of places at a time: a filter at a time would be slow
+        repeated = None if bias is None else np.tile(bias, z.shape[-2])
+
+        def work(part: slice) -> None:
+            for where, patches in self._patches(part, axes, x).blocks(x[part]):
+                block = z[part][where]
+                np.matmul(patches, matrix, out=block.reshape(-1, filters))
+                if repeated is not None:
+                    rows = block.reshape(-1, block.shape[-2] * filters)
+                    np.add(rows, repeated[: rows.shape[1]], out=rows)
+
+        threads.run(work, self._parts(x, axes))
+
+    def _weigh(self, x: Array, axes: Axes, delta: Array, gradients: Views) -> None:
+        """Writes Xᵀ δ and Σ δ: a sum over blocks in each thread, then over threads in order."""
+        weight, filters = gradients["weight"], delta.shape[-1]
+
+        def work(part: slice) -> tuple[Array, Array]:
+            patches = self._patches(part, axes, x)
+            total = np.zeros((patches.width, filters), x.dtype)
+            share, sums = np.empty_like(total), np.zeros(filters, x.dtype)
+            for where, block in patches.blocks(x[part]):
+                rows = delta[part][where].reshape(-1, filters)
+                np.add(total, np.matmul(block.T, rows, out=share), out=total)
+                if self.bias:
+                    np.add(sums, np.ones(len(rows), rows.dtype) @ rows, out=sums)
+            return total, sums
+
+        found = threads.run(work, self._parts(x, axes))
+        np.add.reduce([total for total, _ in found], out=weight.reshape(-1, filters))
+        if self.bias:
+            np.add.reduce([sums for _, sums in found], out=gradients["bias"])
+
+    def _convolve_back(
+        self, delta: Array, axes: Axes, weight: Array, input_gradient: Array
+    ) -> None:
+        """Writes ∂L/∂x, the places of each remainder by the taps that reach them."""
+        for phase in product(*map(_phases, axes)):
+            taps, places, back = zip(*phase, strict=True)
+            here = input_gradient[:, *places]
+            flipped = np.ascontiguousarray(np.swapaxes(weight[taps], -1, -2))
+            if not flipped.size:  # windows with gaps between them: no tap reaches these places
+                here.fill(0)
+            elif here.flags.c_contiguous:
+                self._convolve(delta, back, flipped, here)
+            else:
+                found = self.buffer("phase", here.shape, here.dtype)
+                self._convolve(delta, back, flipped, found)
+                np.copyto(here, found)
+
+    def _parts(self, x: Array, axes: Axes) -> list[slice]:
+        windows = math.prod(axis.count * axis.size for axis in axes)
+        return threads.parts(len(x), x.shape[0] * windows * x.shape[-1])
+
+    def _patches(self, part: slice, axes: Axes, x: Array) -> Patches:
+        """Memory for the windows of x, kept for the next time; each thread has its own."""
+        key = (part.start, axes, x.shape[-1], x.dtype)
+        if key not in self._made:
+            if len(self._made) >= _MOST:
+                self._made.clear()
+            self._made[key] = Patches(axes, x.shape[-1], x.dtype)
+        return self._made[key]
+
+
+def _phases(axis: Axis) -> list[tuple[slice, slice, Axis]]:
+    """For each remainder r of i + l by the stride: its taps, flipped, the places i in the input,
+    and the windows of δ that these places are convolutions of."""
+    found = []
+    for remainder in range(axis.stride):
+        first = (remainder - axis.low) % axis.stride
+        places = range(first, axis.length, axis.stride)
+        taps = range(remainder, axis.size, axis.stride)
+        if places:
+            reached = (first + axis.low) // axis.stride  # by tap r; the taps after it lie before
+            back = Axis(axis.count, len(taps), 1, len(taps) - 1 - reached, len(places))
+            flipped = slice(taps[-1], None, -axis.stride) if taps else slice(0)
+            found.append((flipped, slice(first, None, axis.stride), back))
+    return found
+
+
+class Conv1d(Convolution, spec.Conv1d):
+    """Over sequences: x (positions, features), W (kernel, features, filters)."""
+
+
+class Conv2d(Convolution, spec.Conv2d):
+    """Over images: x (rows, columns, channels), W (*kernel, channels, filters)."""
