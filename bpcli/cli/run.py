@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -20,6 +21,7 @@ from bpcli.report.text import printable
 
 NAME = "bpcli"
 _COMPLETE = "_BPCLI_COMPLETE"
+_NOT_WRITTEN = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF)  # click prints its help itself
 
 
 def run(arguments: Sequence[str] | None = None, environment: Environment | None = None) -> int:
@@ -50,6 +52,12 @@ def run(arguments: Sequence[str] | None = None, environment: Environment | None 
     except MemoryError as error:
         environment.write_message(_out_of_memory(error))
         return ExitCode.USAGE
+    except OSError as error:
+        if error.errno not in _NOT_WRITTEN:
+            environment.write_message(_bug(error, environment))
+            return ExitCode.BUG
+        environment.write_message(f"Error: could not write the results: {error.strerror}\n")
+        return ExitCode.WRITE
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else ExitCode.PROBLEMS
     except Exception as error:

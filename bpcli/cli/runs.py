@@ -12,6 +12,7 @@ from bpcli import process
 from bpcli.build import network_for, network_on, prepare
 from bpcli.cli.parameters import SpecRequest
 from bpcli.data import Dataset, Preparation, load_data
+from bpcli.errors import CheckpointError
 from bpcli.network import Network
 from bpcli.spec import dump_spec, load_spec, resolve_paths
 from bpcli.spec.model import Spec
@@ -58,7 +59,7 @@ def go_on(request: SpecRequest, path: Path) -> Training:
         refuse_another_spec(run, normal_form(changed))
     if run.finished:
         return Training(spec, run)
-    dataset = load_data(spec, Preparation.from_dict(run.read_preparation()))
+    dataset = load_data(spec, _preparation(run))
     warnings = check_resumable(run, None, _environment(run.read_spec(), spec, dataset))
     trainer = Trainer(spec, dataset, network_on(spec, dataset), run=run)
     return Training(spec, run, dataset, trainer, warnings + trainer.resume())
@@ -81,12 +82,21 @@ def open_trained(path: Path, layers: Mapping[str, type] | None) -> Trained:
     """Raises CheckpointError where there is no such run, or its weights are damaged."""
     run = RunDirectory.open(path)
     spec = load_spec(run.spec, layers=layers)
-    preparation = Preparation.from_dict(run.read_preparation())
+    preparation = _preparation(run)
     network = network_for(spec, preparation.description())
     tree, notes = run.load_weights()
     restore_network(network, tree["network"])
     epoch = tree["epoch"] if "epoch" in tree else tree["epochs"]
     return Trained(spec, run, preparation, network, epoch, tree["steps"], notes)
+
+
+def _preparation(run: RunDirectory) -> Preparation:
+    try:
+        return Preparation.from_dict(run.read_preparation())
+    except CheckpointError as error:
+        name = str(run.preparation)
+        message = str(error)
+        raise CheckpointError(message if name in message else f"{name}: {message}") from None
 
 
 def different_data(trained: Trained, dataset: Dataset) -> list[str]:

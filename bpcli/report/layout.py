@@ -17,6 +17,7 @@ from bpcli.report.document import (
 )
 from bpcli.report.text import printable, shorten, width
 
+DIVIDER = " · "  # between facts on one line
 _GAP = "  "
 _LEAST = 6  # columns that a shortened cell keeps
 
@@ -36,12 +37,25 @@ def lay_out_block(block: Block, columns: int) -> list[Line]:
         return list(_table(block, columns))
     if isinstance(block, Fields):
         return list(_fields(block))
-    return [_clean(spans(line)) for line in block.lines]
+    return [part for line in block.lines for part in _broken(_clean(spans(line)), columns)]
 
 
 def plain(lines: Sequence[Line]) -> str:
     """Lines without their styles, as they are written into a file or pipe."""
     return "".join("".join(span.text for span in line).rstrip() + "\n" for line in lines)
+
+
+def _broken(line: Line, columns: int) -> Iterator[Line]:
+    """The line, broken before a " · " where it would be too long."""
+    parts: list[Span] = []
+    for span in line:
+        too_long = sum(width(part.text) for part in (*parts, span)) > columns
+        if parts and too_long and span.text.startswith(DIVIDER):
+            yield tuple(parts)
+            parts = [Span("  " + span.text.removeprefix(DIVIDER), span.style)]
+        else:
+            parts.append(span)
+    yield tuple(parts)
 
 
 def _clean(line: Line) -> Line:

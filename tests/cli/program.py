@@ -1,13 +1,17 @@
-"""The program as a user runs it: in a process of its own."""
+"""The program as a user runs it: in a process of its own, or, faster, in this one."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from bpcli.cli.environment import Environment
+from bpcli.cli.run import run
 
 XOR = """\
 name: xor
@@ -17,14 +21,30 @@ loss: cross_entropy
 optimizer: {adam: {learning_rate: 0.1}}
 training: {epochs: 3, batch_size: 2}
 """
+SPEC = """\
+name: small
+data: {generate: {blobs: {samples: 60, classes: 3}}, split: {validation: 0.2, test: 0.2}}
+network: [{dense: 4}, tanh, {dense: 3}]
+loss: cross_entropy
+optimizer: {adam: {learning_rate: 0.05}}
+training: {epochs: 3, batch_size: 8}
+"""
+
+
+class Ended(NamedTuple):
+    """How a run of the program ended, and what it wrote."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 def bpcli(
     *arguments: str | Path, folder: Path | None = None, stdin: str = "", **variables: str
-) -> subprocess.CompletedProcess[str]:
+) -> Ended:
     """Runs the program and checks what holds for every run: no traceback, no control codes."""
-    run = subprocess.run(
-        [sys.executable, "-m", "bpcli", *map(str, arguments)],
+    process = subprocess.run(
+        command(*arguments),
         cwd=folder,
         input=stdin,
         env=environment(**variables),
@@ -33,22 +53,42 @@ def bpcli(
         encoding="utf-8",
         timeout=120,
     )
-    for stream in (run.stdout, run.stderr):
+    return checked(Ended(process.returncode, process.stdout, process.stderr))
+
+
+def inside(*arguments: str | Path, **variables: str) -> Ended:
+    """The same within this process and its current folder."""
+    out, err = io.StringIO(), io.StringIO()
+    code = run([*map(str, arguments)], Environment(out, err, variables))
+    return checked(Ended(int(code), out.getvalue(), err.getvalue()))
+
+
+def results(*arguments: str | Path) -> Any:
+    """The JSON that a run which ends well prints."""
+    ended = inside(*arguments, "--format", "json")
+    assert ended.returncode == 0, ended.stderr
+    return strict_json(ended.stdout)
+
+
+def checked(ended: Ended) -> Ended:
+    for stream in (ended.stdout, ended.stderr):
         assert "Traceback" not in stream
         assert "a bug in bpcli" not in stream
-        assert not any(c < " " and c != "\n" for c in stream)
-    return run
+        assert not any(character < " " and character != "\n" for character in stream)
+    return ended
 
 
-def results(*arguments: str | Path, **options: Any) -> Any:
-    """The JSON that a run which ends well prints."""
-    run = bpcli(*arguments, "--format", "json", **options)
-    assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout, parse_constant=_no_constants)
+def strict_json(text: str) -> Any:
+    """JSON without the NaN and Infinity that Python would let through."""
+
+    def refuse(name: str) -> Any:
+        raise AssertionError(f"{name} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
 
 
-def _no_constants(name: str) -> Any:
-    raise AssertionError(f"{name} is not JSON")
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "bpcli", *map(str, arguments)]
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import click
 import pytest
 
+from bpcli.cli import group as group_module
+from bpcli.cli.environment import Environment
 from bpcli.cli.exit_codes import ExitCode
 from bpcli.cli.group import group
 from bpcli.cli.registry import COMMANDS
+from bpcli.cli.run import run
 from bpcli.errors import BpcliError
-from .program import bpcli
+
+from .program import bpcli, checked, command, environment, inside
+
+DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
@@ -23,21 +33,30 @@ def test_help_imports_neither_numpy_nor_rich_nor_yaml(option: str) -> None:
         "assert main() == 0\n"
         "print(*sys.modules, file=sys.stderr)"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"numpy", "rich", "yaml"} & set(run.stderr.split())
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"numpy", "rich", "yaml"} & set(ended.stderr.split())
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_for_itself_and_its_options(name: str) -> None:
-    command = group.get_command(None, name)  # type: ignore[arg-type]
-    assert command is not None
-    assert command.help
-    for parameter in command.params:
+    found = group.get_command(SimpleNamespace(), name)  # type: ignore[arg-type]
+    assert found is not None
+    assert found.help
+    for parameter in found.params:
         if parameter.param_type_name == "option":
             assert parameter.help, parameter.name  # type: ignore[attr-defined]
-    run = bpcli(name, "--help")
-    assert run.returncode == 0
-    assert max(map(len, run.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_documented_with_its_own_options(name: str) -> None:
+    sections = re.split(r"^## bpcli ", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert any(re.match(rf"{name}\b", section) for section in sections[1:])
+
+
+def test_help_is_at_most_80_columns_wide(capfd: pytest.CaptureFixture[str]) -> None:
+    for name in COMMANDS:
+        assert inside(name, "--help").returncode == 0
+    assert max(map(len, capfd.readouterr().out.splitlines())) <= 80
 
 
 def test_every_file_of_commands_is_registered() -> None:
@@ -45,15 +64,25 @@ def test_every_file_of_commands_is_registered() -> None:
     assert {file.stem for file in folder.glob("*.py")} - {"__init__"} == set(COMMANDS)
 
 
-def test_version() -> None:
-    assert bpcli("--version").stdout == "bpcli 0.1.0\n"
+def test_version(tmp_path: Path) -> None:
+    assert bpcli("--version", folder=tmp_path).stdout == "bpcli 0.1.0\n"
 
 
 def test_a_near_miss_is_named() -> None:
-    run = bpcli("schma")
-    assert run.returncode == ExitCode.USAGE
-    assert "did you mean 'schema'?" in run.stderr
-    assert run.stdout == ""
+    ended = inside("trian")
+    assert ended.returncode == ExitCode.USAGE
+    assert "did you mean 'train'?" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("train",), ("show",), ("show", "a", "b"), ("train", "x", "--seed", "-1"), ("--nothing",)],
+)
+def test_wrong_usage_says_how_to_get_help(arguments: tuple[str, ...]) -> None:
+    ended = inside(*arguments)
+    assert ended.returncode == ExitCode.USAGE
+    assert "--help" in ended.stderr
+    assert ended.stdout == ""
 
 
 def test_errors_end_with_documented_exit_codes() -> None:
@@ -61,3 +90,63 @@ def test_errors_end_with_documented_exit_codes() -> None:
         return [kind, *(one for child in kind.__subclasses__() for one in all_of(child))]
 
     assert all(kind.exit_code in set(ExitCode) for kind in all_of(BpcliError))
+    table = DOCS.read_text(encoding="utf-8").split("## Exit codes")[1].split("\n## ")[0]
+    documented = {int(n) for row in re.findall(r"^\| ([\d, ]+) \|", table, re.M)
+                  for n in row.split(",")}  # fmt: skip
+    assert documented == set(ExitCode)
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`bpcli schema` has a bug."""
+
+    @click.command()
+    def command() -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(
+        group_module, "import_module", lambda name: SimpleNamespace(command=command)
+    )
+
+
+def test_a_bug_is_owned_in_two_lines(broken: None) -> None:
+    for variables, lines in (({}, 2), ({"BPCLI_TRACEBACK": "1"}, None)):
+        err = io.StringIO()
+        assert run(["schema"], Environment(io.StringIO(), err, variables)) == ExitCode.BUG
+        assert "ZeroDivisionError" in err.getvalue()
+        assert ("Traceback" in err.getvalue()) == (lines is None)
+        assert lines is None or len(err.getvalue().splitlines()) == lines
+
+
+def test_a_reader_who_leaves_early_is_no_error(folder: Path) -> None:
+    with subprocess.Popen(
+        command("schema"), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait(timeout=60) == ExitCode.BROKEN_PIPE
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", ["schema", "--help", "show small.yaml"])
+def test_results_that_cannot_be_written_are_an_error(folder: Path, arguments: str) -> None:
+    shell = f"{' '.join(command(*arguments.split()))} >/dev/full"
+    ended = subprocess.run(
+        ["bash", "-c", shell], cwd=folder, env=environment(), capture_output=True, text=True
+    )
+    assert ended.returncode == ExitCode.WRITE
+    assert ended.stderr == "Error: could not write the results: No space left on device\n"
+
+
+def test_closed_streams_do_no_harm(folder: Path) -> None:
+    shell = f"{' '.join(command('show', 'small.yaml'))} 2>&- >&-; exit $?"
+    ended = subprocess.run(["bash", "-c", shell], cwd=folder, env=environment())
+    assert ended.returncode == ExitCode.WRITE
+
+
+def test_control_characters_of_the_input_do_not_reach_the_terminal(folder: Path) -> None:
+    checked(inside("show", "no\x1b[31mfile.yaml"))
+    checked(inside("show", "small.yaml", "--set", "name=a\x1b[2Jb"))
+    checked(inside("train", "small.yaml", "--set", 'network.0.dense.name="a\\eb"'))

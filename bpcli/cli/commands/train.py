@@ -103,6 +103,7 @@ def _progress(output: Output) -> AbstractContextManager[Listener | None]:
 def _say_what_begins(training: Training, output: Output) -> None:
     from bpcli.cli.runs import shown_path
     from bpcli.report.headline import headline
+    from bpcli.report.layout import lay_out_block
 
     trainer, dataset = training.trainer, training.dataset
     assert trainer is not None
@@ -110,7 +111,8 @@ def _say_what_begins(training: Training, output: Output) -> None:
     description = dataset.preparation.description(dataset.examples)
     run, steps = shown_path(training.run.path), trainer.stepper.steps
     begin = f"{run}, from epoch {trainer.epochs + 1}, step {steps + 1:,}" if steps else run
-    output.say(*headline(training.spec, trainer.network.chain, description).lines, begin, "")
+    about = headline(training.spec, trainer.network.chain, description)
+    output.say(*lay_out_block(about, output.environment.width), begin, "")
 
 
 def _say_how_it_ended(training: Training, outcome: Outcome, output: Output) -> None:

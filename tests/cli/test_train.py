@@ -1,0 +1,199 @@
+"""`bpcli train`: what it prints, what it leaves behind, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bpcli.training.checkpoint import load
+
+from .program import SPEC, Ended, bpcli, checked, command, environment, inside, results, write_spec
+
+LONG = SPEC.replace("epochs: 3", "epochs: 100000")
+
+
+def last_weights(run: Path) -> np.ndarray:
+    weights: np.ndarray = load(run / "checkpoints/last.npz")["network"]["parameters"]
+    return weights
+
+
+def contents(run: Path) -> dict[str, bytes]:
+    files = (path for path in run.rglob("*") if path.is_file())
+    return {str(path.relative_to(run)): path.read_bytes() for path in files}
+
+
+def test_a_run_leaves_its_directory_and_prints_its_figures(folder: Path) -> None:
+    ended = bpcli("train", "small.yaml", folder=folder)
+    assert ended.returncode == 0
+    assert set(contents(folder / "runs/small/1")) == {
+        "spec.yaml", "environment.json", "preparation.json", "metrics.jsonl", "gradients.jsonl",
+        "summary.json", "checkpoints/last.npz", "checkpoints/best.npz", "checkpoints/previous.npz",
+    }  # fmt: skip
+    assert ended.stdout.startswith("small · 3 epochs · 15 steps")
+    for part in ("train", "validation", "test"):
+        assert re.search(rf"^{part} +[\d.]+ +[\d.]+%$", ended.stdout, re.MULTILINE)
+    assert "bpcli evaluate runs/small/1" in ended.stdout
+    blas = json.loads((folder / "runs/small/1/environment.json").read_text())["blas"]
+    assert {"core_type", "threads", "chosen", "reason"} <= set(blas)
+
+
+def test_json(folder: Path) -> None:
+    document = results("train", "small.yaml")
+    assert document["run"] == "runs/small/1"
+    assert (document["epochs"], document["steps"]) == (3, 15)
+    assert document["findings"] == []
+    for part in ("train", "validation", "test"):
+        assert set(document[part]) == {"loss", "accuracy"}
+    assert document["best"]["metric"] == "validation.loss"
+    assert document["validation"]["loss"] == document["best"]["value"]
+
+
+def test_parts_that_the_data_do_not_have_are_absent(folder: Path) -> None:
+    document = results("train", "small.yaml", "--set", "data.split={}")
+    assert "validation" not in document
+    assert "test" not in document
+
+
+def test_progress_is_few_lines_on_standard_error(folder: Path) -> None:
+    ended = inside("train", "small.yaml", "--set", "training.epochs=12")
+    epochs = re.findall(r"^ +(\d+)/12 ", ended.stderr, re.MULTILINE)
+    assert epochs == ["1", "2", "5", "10", "12"]
+    assert max(map(len, ended.stderr.splitlines())) <= 80
+    assert inside("train", "small.yaml", "--quiet").stderr == ""
+
+
+def test_numbers_in_the_name_of_the_folder_count_up(folder: Path) -> None:
+    for _ in range(2):
+        inside("train", "small.yaml", "-q", "--runs", "elsewhere", "--set", "name='a/b c'")
+    assert [path.name for path in sorted((folder / "elsewhere/a_b_c").iterdir())] == ["1", "2"]
+
+
+def test_the_same_spec_and_seed_give_the_same_bits(folder: Path) -> None:
+    for seed in (0, 0, 1):
+        inside("train", "small.yaml", "-q", "--seed", str(seed))
+    first, same, other = (last_weights(folder / f"runs/small/{n}") for n in (1, 2, 3))
+    assert first.tobytes() == same.tobytes()
+    assert first.tobytes() != other.tobytes()
+
+
+def test_resuming_a_finished_run_changes_nothing(trained: Path) -> None:
+    run = trained / "runs/small/1"
+    before = contents(run)
+    printed = results("train", "--resume", "runs/small/1")
+    assert contents(run) == before
+    assert printed == results("train", "--resume", "runs/small")
+    assert printed["test"] == json.loads(before["summary.json"])["test"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("small.yaml", "--seed", "7"), ("--set", "training.epochs=30")]
+)
+def test_resuming_with_another_spec_is_refused(trained: Path, arguments: tuple[str, ...]) -> None:
+    ended = inside("train", "--resume", "runs/small/1", *arguments)
+    assert ended.returncode == 2
+    assert "another spec" in ended.stderr
+    assert inside("train", "--resume", "runs/small/1", "small.yaml").returncode == 0
+
+
+def interrupted(folder: Path, number: signal.Signals) -> Ended:
+    """A long run that is sent the signal when it has begun to train."""
+    write_spec(folder, LONG, "small.yaml")
+    process = subprocess.Popen(
+        command("train", "small.yaml"),
+        cwd=folder, env=environment(), text=True, encoding="utf-8",
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    metrics = folder / "runs/small/1/metrics.jsonl"
+    for _ in range(600):
+        if metrics.exists() or process.poll() is not None:
+            break
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    return checked(Ended(process.returncode, out, err))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_is_saved_and_says_how_to_go_on(
+    folder: Path, number: signal.Signals, code: int
+) -> None:
+    ended = interrupted(folder, number)
+    assert ended.returncode == code
+    assert "bpcli train --resume runs/small/1" in ended.stderr
+    assert "interrupted" in ended.stdout
+    steps = int(re.search(r"([\d,]+) steps?", ended.stdout).group(1).replace(",", ""))  # type: ignore[union-attr]
+    assert load(folder / "runs/small/1/checkpoints/last.npz")["steps"] == steps
+
+
+def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(folder: Path) -> None:
+    interrupted(folder, signal.SIGINT)
+    run = folder / "runs/small/1"
+    epochs = load(run / "checkpoints/last.npz")["epochs"] + 2
+    # both runs become shorter in the same way
+    saved = run / "spec.yaml"
+    saved.write_text(saved.read_text().replace("epochs: 100000", f"epochs: {epochs}"))
+    write_spec(folder, LONG.replace("100000", str(epochs)), "small.yaml")
+    assert inside("train", "--resume", "runs/small/1", "-q").returncode == 0
+    assert inside("train", "small.yaml", "-q").returncode == 0
+    resumed, whole = last_weights(run), last_weights(folder / "runs/small/2")
+    assert resumed.tobytes() == whole.tobytes()
+
+
+def test_two_processes_do_not_train_in_one_run(folder: Path) -> None:
+    interrupted(folder, signal.SIGINT)
+    first = subprocess.Popen(
+        command("train", "--resume", "runs/small/1"),
+        cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert first.stderr is not None
+        while "train loss" not in first.stderr.readline():
+            assert first.poll() is None
+        second = inside("train", "--resume", "runs/small/1")
+        assert second.returncode == 2
+        assert "another process" in second.stderr
+    finally:
+        first.send_signal(signal.SIGINT)
+        first.communicate(timeout=60)
+    assert first.returncode == 130
+
+
+def test_two_processes_that_begin_at_once_get_runs_of_their_own(folder: Path) -> None:
+    started = [
+        subprocess.Popen(command("train", "small.yaml", "-q"), cwd=folder, env=environment())
+        for _ in range(2)
+    ]
+    assert [process.wait(timeout=60) for process in started] == [0, 0]
+    assert {path.name for path in (folder / "runs/small").iterdir()} == {"1", "2"}
+
+
+def test_a_value_that_is_not_finite_ends_the_run_with_its_place(folder: Path) -> None:
+    wild = ("--set", "optimizer={sgd: {learning_rate: 1e30}}", "--set", "loss=mse")
+    ended = inside("train", "small.yaml", *wild, "--format", "json")
+    assert ended.returncode == 3
+    document = json.loads(ended.stdout)
+    assert document["reason"] == "non_finite"
+    assert document["stopped_by"]["layer"] in ended.stderr
+    assert f"step {document['stopped_by']['step']}" in ended.stderr
+    assert "learning_rate=1e+29" in ended.stderr
+    assert np.isfinite(last_weights(folder / "runs/small/1")).all()
+
+
+def test_a_folder_that_cannot_be_written_to(folder: Path) -> None:
+    (folder / "runs").write_text("a file in its place")
+    ended = inside("train", "small.yaml")
+    assert ended.returncode == 5
+    assert "could not write runs/small" in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_a_spec_from_standard_input_trains(folder: Path) -> None:
+    assert bpcli("train", "-", "-q", folder=folder, stdin=SPEC).returncode == 0
+    assert (folder / "runs/small/1/summary.json").exists()
