@@ -130,7 +130,7 @@ def _write_on(
     from bpcli.training.files import to_json
     from bpcli.training.generation import generate
 
-    options = {"length": 500, "temperature": 1.0, "seed": 0}
+    options: dict[str, Any] = {"length": 500, "temperature": 1.0, "seed": 0}
     options |= {option: value for option, value in writing.items() if value is not None}
     characters = generate(trained.network, trained.preparation, prompt, **options)
     if kind == "text" and to is None:
