@@ -1,0 +1,148 @@
+"""Diagnoses a spec: a measurement at initialisation, short training runs, and where they fail,
+experiments that tell why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from bpcli.build import network_on
+from bpcli.data import Dataset, load_data
+from bpcli.diagnosis.diagnosis import Diagnosis, diagnose
+from bpcli.diagnosis.evidence import Evidence
+from bpcli.diagnosis.facts import inputs_of, outputs_of
+from bpcli.diagnosis.laboratory import Laboratory
+from bpcli.diagnosis.layer_facts import layers_of, symmetric_layers
+from bpcli.diagnosis.measurement import Measurement, batches_of, measure
+from bpcli.diagnosis.prediction import Prediction, predict, signal_of
+from bpcli.diagnosis.reference import Expectation, expectation
+from bpcli.diagnosis.thresholds import Thresholds, thresholds_of
+from bpcli.diagnosis.trial import (
+    Trial,
+    affordable_steps,
+    run_trial,
+    sample,
+    seeds_from,
+    total_steps,
+)
+from bpcli.diagnosis.verdict import Verdict, verdict
+from bpcli.network import Network
+from bpcli.spec.model import Spec
+
+SEEDS_AT_START = 5
+BATCHES = 3
+_TRIAL_SECONDS = 1.5  # of each training run, as the cost model counts them
+_MEASURE_SECONDS = 1.0
+_SURE = 0.1  # a share this far from the line of failure needs no second run
+
+Say = Callable[[str], None]
+
+
+def _silent(message: str) -> None:
+    pass
+
+
+def diagnose_spec(
+    spec: Spec,
+    *,
+    train: bool = True,
+    ignore: Iterable[str] = (),
+    say: Say = _silent,
+) -> Diagnosis:
+    """How gradients flow in the spec's network and what is wrong.
+
+    Without ``train`` the network is only looked at as it starts. Raises SpecError and DataError.
+    """
+    thresholds = thresholds_of(spec)
+    say("reading the data")
+    dataset = load_data(spec)
+    probe = Probe(spec, dataset, thresholds, say)
+    evidence = probe.evidence(train=train)
+    return diagnose(evidence, (*spec.diagnosis.ignore, *ignore))
+
+
+class Probe:
+    """Gathers the evidence about a spec on its data."""
+
+    def __init__(
+        self, spec: Spec, dataset: Dataset, thresholds: Thresholds, say: Say = _silent
+    ) -> None:
+        self.spec, self.dataset, self.thresholds, self.say = spec, dataset, thresholds, say
+
+    def network(self, seed: int) -> Network:
+        return network_on(replace(self.spec, seed=seed), self.dataset)
+
+    def evidence(self, *, train: bool = True) -> Evidence:
+        spec, part = self.spec, sample(self.dataset.train)
+        first = self.network(spec.seed)
+        prediction = self._prediction(first)
+        evidence = Evidence(
+            layers_of(first, prediction),
+            self.thresholds,
+            start=self._start(first),
+            prediction=prediction,
+            inputs=inputs_of(part),
+            outputs=outputs_of(spec, first, part),
+            spec=spec,
+            learning_rate=spec.optimizer.learning_rate,
+            symmetric=symmetric_layers(first),
+        )
+        if train:
+            self._train(evidence, first)
+        return evidence
+
+    def _start(self, first: Network) -> Measurement:
+        self.say("measuring the network as it starts")
+        batches = batches_of(self.dataset.train, BATCHES)
+        passes = affordable_steps(first, len(batches[0][0]), _MEASURE_SECONDS)
+        count = max(2, min(SEEDS_AT_START, passes // len(batches)))
+        networks = [first, *map(self.network, seeds_from(self.spec.seed, count)[1:])]
+        return measure(networks, batches)
+
+    def _prediction(self, network: Network) -> Prediction | None:
+        inputs = sample(self.dataset.train).inputs
+        if inputs.dtype.kind in "iu":
+            return predict(network.chain.nodes, signal_of(inputs * 0.0))
+        signal = signal_of(inputs)
+        if not math.isfinite(signal.square):
+            return None
+        return predict(network.chain.nodes, signal)
+
+    def _train(self, evidence: Evidence, first: Network) -> None:
+        spec = self.spec
+        total = total_steps(spec, self.dataset.train)
+        steps = min(total, affordable_steps(first, spec.training.batch_size, _TRIAL_SECONDS))
+        self.say(f"training for {steps:,} of {total:,} steps")
+        trials, networks = self._trials(steps, expected := self._expected(steps))
+        evidence.verdict = verdict(trials, expected, self.thresholds)
+        evidence.runs = [trial.lines for trial in trials]
+        evidence.losses = [trial.losses for trial in trials]
+        evidence.non_finite = [trial.non_finite for trial in trials]
+        batches = batches_of(self.dataset.train, 1)
+        evidence.ends = [measure([network], batches) for network in networks]
+        evidence.experiment = Laboratory(spec, self.dataset, expected, steps).share
+
+    def _expected(self, steps: int) -> Expectation:
+        return expectation(self.spec, self.dataset, steps)
+
+    def _trials(self, steps: int, expected: Expectation) -> tuple[list[Trial], list[Network]]:
+        """Runs of two seeds, or of three where they are near the line or disagree."""
+        trials: list[Trial] = []
+        networks: list[Network] = []
+        for seed in seeds_from(self.spec.seed, 3):
+            network = self.network(seed)
+            spec = replace(self.spec, seed=seed)
+            trials.append(run_trial(spec, self.dataset, seed, steps, network=network))
+            networks.append(network)
+            if len(trials) > 1 and self._agree(trials, expected):
+                break
+        return trials, networks
+
+    def _agree(self, trials: list[Trial], expected: Expectation) -> bool:
+        each: list[Verdict] = [verdict([trial], expected, self.thresholds) for trial in trials]
+        if len({one.fails for one in each}) > 1:
+            return False
+        line = self.thresholds.failing_share
+        shares = [one.share for one in each if one.share is not None]
+        return all(abs(share - line) > _SURE for share in shares)

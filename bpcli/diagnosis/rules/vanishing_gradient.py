@@ -1,0 +1,122 @@
+"""BP101: gradients shrink on their way back, through layers or through time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from bpcli.diagnosis import causes
+from bpcli.diagnosis.evidence import Evidence, Moment
+from bpcli.diagnosis.finding import Finding
+from bpcli.diagnosis.rules.rule import Explanation, Rule, span
+from bpcli.diagnosis.through_time import steps_to_one_percent, time_decays
+
+
+class VanishingGradient(Rule):
+    code = "BP101"
+    name = "vanishing-gradient"
+    summary = "gradients shrink on their way back"
+    explanation = Explanation(
+        what="""\
+The gradient by a layer's output, ‖∂L/∂z‖, falls by a factor with every layer (or every time step of
+a recurrent layer) that it is sent back through. The slope of ln ‖∂L/∂z‖ against depth is fitted by
+least squares over several seeds and batches, so neither one odd layer nor the scale of the loss
+matters.""",
+        why="""\
+What the first layers receive is almost nothing, so they stay as they were drawn: the network
+trains its last layers on a random projection of the data, or nothing at all. An optimizer with
+per-parameter rates hides the size of the gradient, not the noise and rounding it drowns in.""",
+        example="""\
+network:
+  - repeat: {times: 12, layers: [{dense: 64}, sigmoid]}   # σ' is at most 1/4
+  - dense: 10""",
+        cure="""\
+Start the weights at criticality for the activation (He for ReLU, LeCun or orthogonal for tanh);
+take an activation whose slope is near 1 (tanh, ReLU, GELU) instead of sigmoid; put layers into
+residual blocks; for recurrent layers, LSTM or GRU, or recurrent weights that start orthogonal.""",
+        reference="""\
+Hochreiter 1991; Bengio, Simard & Frasconi 1994; Glorot & Bengio 2010; Schoenholz et al. 2017""",
+    )
+
+    def check(self, evidence: Evidence) -> Iterator[Finding]:
+        yield from self._through_layers(evidence)
+        yield from self._through_time(evidence)
+
+    def _through_layers(self, evidence: Evidence) -> Iterator[Finding]:
+        def shows(moment: Moment) -> bool:
+            return self._shows(evidence, moment)
+
+        first = evidence.first_with(shows)
+        if first is None:
+            return
+        moment = next(each for each in evidence.moments() if each.step == first)
+        decay = evidence.gradient_decay(moment)
+        assert decay is not None
+        layers = _far_behind(evidence, moment)
+        still = [name for name in evidence.standing_still() if name in layers]
+        severity = evidence.severity(harm=bool(still))
+        if severity is None:
+            return
+        cause = causes.of_vanishing(evidence)
+        times = "to exactly 0" if decay.zeros else f"{math.exp(-decay.slope):.3g} times a layer"
+        yield self.finding(
+            severity,
+            layers,
+            f"gradients shrink {times} going back: {span(layers)} get "
+            f"{_share(decay.total)} of what the last layer gets",
+            first_step=first,
+            cause=cause.word if cause else None,
+            gradient_slope=decay.slope if math.isfinite(decay.slope) else None,
+            gradient_slope_error=decay.error,
+            total_nats=decay.total if math.isfinite(decay.total) else None,
+            exact_zeros=list(decay.zeros),
+            standing_still=still,
+            explanation=cause.sentence if cause else None,
+        )
+
+    def _shows(self, evidence: Evidence, moment: Moment) -> bool:
+        decay, limits = evidence.gradient_decay(moment), evidence.thresholds
+        if decay is None:
+            return False
+        if decay.zeros:  # a first step on which only the output layer learns is no decay
+            return moment.step > 0 or not causes.zero_output(evidence)
+        steep = decay.slope <= -limits.gradient_slope and decay.is_clear(limits.slope_errors)
+        return steep and decay.total <= -limits.gradient_total
+
+    def _through_time(self, evidence: Evidence) -> Iterator[Finding]:
+        for name, step, norms, decay in time_decays(evidence):
+            if not decay.total <= -evidence.thresholds.time_total:
+                continue
+            severity = evidence.severity(harm=False)
+            if severity is None:
+                continue
+            lost = steps_to_one_percent(norms)
+            cause = causes.of_recurrence(evidence, name, vanishing=True)
+            yield self.finding(
+                severity,
+                [name],
+                f"gradients shrink {math.exp(-decay.slope):.3g} times a step going back in time: "
+                f"99% are gone {lost} steps before the end of {len(norms)}",
+                first_step=step,
+                cause=cause.word,
+                time_slope=decay.slope if math.isfinite(decay.slope) else None,
+                steps_to_one_percent=lost,
+                sequence_length=len(norms),
+                explanation=cause.sentence,
+                **cause.figures,
+            )
+
+
+def _far_behind(evidence: Evidence, moment: Moment) -> list[str]:
+    """The trunk's layers that get less than the threshold's share of the largest gradient."""
+    key = "delta_norm"
+    if not any(moment.figures.get(name, {}).get(key) is not None for name in evidence.trunk):
+        key = "gradient_norm"
+    norms = {name: moment.figures.get(name, {}).get(key) for name in evidence.trunk}
+    known = {name: norm for name, norm in norms.items() if norm is not None}
+    limit = max(known.values()) * math.exp(-evidence.thresholds.gradient_total)
+    return [name for name, norm in known.items() if norm <= limit] or [evidence.trunk[0]]
+
+
+def _share(total: float) -> str:
+    return "nothing" if total == -math.inf else f"{math.exp(total):.1g}"
