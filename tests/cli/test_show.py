@@ -1,0 +1,63 @@
+"""`bpcli show` and `bpcli bench`: what a network is made of, and what a step costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .program import SPEC, inside, results, write_spec
+
+
+def test_layers_and_their_cost(folder: Path) -> None:
+    document = results("show", "small.yaml")
+    assert [layer["name"] for layer in document["layers"]] == ["dense_1", "tanh_1", "dense_2"]
+    first, _, last = document["layers"]
+    assert first["arrays"] == {"weight": [2, 4], "bias": [4]}
+    assert (first["parameters"], first["multiply_adds"]) == (12, 8)
+    assert last["output_shape"] == document["output_shape"] == [3]
+    assert document["parameters"] == 27
+    assert document["memory"]["optimizer"] == 2 * 27 * 4  # Adam keeps two moments, in float32
+
+
+def test_settings_change_what_is_shown(folder: Path) -> None:
+    document = results(
+        "show", "small.yaml", "--set", "network.0.dense=16", "--set", "dtype=float64"
+    )
+    assert document["layers"][0]["parameters"] == 48
+    assert document["memory"]["parameters"] == 8 * document["parameters"]
+
+
+def test_layers_inside_layers(folder: Path) -> None:
+    write_spec(folder, SPEC.replace("tanh,", "{residual: [tanh, {dense: 4}]},"), "small.yaml")
+    document = results("show", "small.yaml")
+    names = [layer["name"] for layer in document["layers"]]
+    assert names == ["dense_1", "residual_1", "residual_1.tanh_1", "residual_1.dense_1", "dense_2"]
+    assert [layer["parameters"] for layer in document["layers"]] == [12, 0, 0, 20, 15]
+    assert "3 weighted layers" in inside("show", "small.yaml").stdout
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_bench(folder: Path, accumulate: int) -> None:
+    setting = f"training.accumulate={accumulate}"
+    document = results("bench", "small.yaml", "--seconds", "0.3", "--set", setting)
+    step = document["step_seconds"]
+    assert document["fastest_step_seconds"] <= step
+    assert document["examples"] == 8 * accumulate
+    assert document["examples_per_second"] == pytest.approx(document["examples"] / step)
+    assert set(document["phases"]) == {"data", "forward", "loss", "backward", "optimizer"}
+    # forward and for the weights, and through the second layer for the first
+    products = document["examples"] * (2 * 8 + 3 * 12)
+    assert document["multiply_adds"] == products
+    reached = products / step / document["gemm_ceiling"]
+    assert document["gemm_fraction"] == pytest.approx(reached)
+    assert sum(document["phases"].values()) < 10 * step
+    assert all(layer["forward_seconds"] > 0 for layer in document["layers"])
+
+
+def test_bench_of_a_network_that_cannot_take_a_step(folder: Path) -> None:
+    wild = "network.0.dense.init={constant: 1e30}"
+    layers = "network.2.dense.init={constant: 1e30}"
+    ended = inside("bench", "small.yaml", "--set", wild, "--set", layers, "--set", "network.1=relu")
+    assert ended.returncode == 3
+    assert "no step can be timed" in ended.stderr
