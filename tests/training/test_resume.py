@@ -1,0 +1,199 @@
+"""A run taken up anywhere ends with the bits of the uninterrupted one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bpcli.spec.model import Spec
+from bpcli.spec.optimization import OPTIMIZERS, SCHEDULES
+from bpcli.training import Listener, Outcome, RunDirectory, StepEvent, Trainer, checkpoint
+
+from .support import layer, make_run, make_spec, make_trainer
+
+OPTIMIZER = {
+    "sgd": OPTIMIZERS["sgd"](0.1),
+    "momentum": OPTIMIZERS["sgd"](0.05, momentum=0.9),
+    "nesterov": OPTIMIZERS["sgd"](0.05, momentum=0.9, nesterov=True),
+    "rmsprop": OPTIMIZERS["rmsprop"](0.01, momentum=0.5),
+    "adagrad": OPTIMIZERS["adagrad"](0.1),
+    "adam": OPTIMIZERS["adam"](0.02),
+    "adamw": OPTIMIZERS["adamw"](0.02, weight_decay=0.1),
+}
+SCHEDULE = {
+    "constant": SCHEDULES["constant"](warmup_steps=3),
+    "step": SCHEDULES["step"](every=2, factor=0.7),
+    "exponential": SCHEDULES["exponential"](every=3),
+    "cosine": SCHEDULES["cosine"](),
+    "linear": SCHEDULES["linear"](warmup_steps=2),
+    "one_cycle": SCHEDULES["one_cycle"](),
+    # an epoch counts as better only at a tenth of the loss: a plateau after the third
+    "plateau": SCHEDULES["plateau"](patience=1, factor=0.5, min_delta=0.9),
+}
+SWITCHES = ("dropout", "accumulate", "stopping", "batch_norm")
+
+
+def spec_of(optimizer: str, schedule: str, switches: tuple[str, ...]) -> Spec:
+    """Two epochs of four steps; four for a plateau; three of which early stopping leaves two."""
+    options: dict[str, Any] = {"epochs": 4 if schedule == "plateau" else 2, "clip_norm": 1.0}
+    if "stopping" in switches:
+        options["early_stopping"] = {"metric": "train.loss", "patience": 1, "min_delta": 10.0}
+        options["epochs"] = 3
+    if "accumulate" in switches:
+        options |= {"accumulate": 2, "batch_size": 3}  # seven batches, so the last stands alone
+    layers = [
+        layer("dense", units=6),
+        *([layer("batch_norm")] if "batch_norm" in switches else []),
+        layer("tanh"),
+        *([layer("dropout", rate=0.3)] if "dropout" in switches else []),
+        layer("dense", units=3),
+    ]
+    return make_spec(
+        *layers,
+        optimizer=OPTIMIZER[optimizer],
+        schedule=SCHEDULE[schedule],
+        l2=0.01,
+        **({"batch_size": 6} | options),
+    )
+
+
+class Snapshots(Listener):
+    """The bytes of a checkpoint after every step."""
+
+    def started(self, trainer: Trainer) -> None:
+        self.trainer, self.taken = trainer, [checkpoint._to_bytes(trainer.state())]
+
+    def stepped(self, step: StepEvent) -> None:
+        self.taken.append(checkpoint._to_bytes(self.trainer.state()))
+
+
+def end(trainer: Trainer) -> tuple[bytes, Outcome]:
+    """Everything that a finished run is: its last state and what it says of itself."""
+    outcome = trainer.train()
+    return checkpoint._to_bytes(trainer.state()), outcome
+
+
+def check_every_step(spec: Spec) -> None:
+    snapshots = Snapshots()
+    whole, outcome = end(make_trainer(spec, listeners=[snapshots]))
+    assert outcome.steps == 4 * (2 if spec.training.early_stopping else spec.training.epochs)
+    assert len(set(snapshots.taken)) == outcome.steps + 1
+    for taken in snapshots.taken:
+        trainer = make_trainer(spec)
+        trainer.restore(checkpoint._from_bytes(taken))
+        assert end(trainer) == (whole, outcome)
+
+
+SUBSETS = [
+    switches
+    for count in range(len(SWITCHES) + 1)
+    for switches in itertools.combinations(SWITCHES, count)
+]
+PAIRS = list(itertools.product(OPTIMIZER, SCHEDULE))
+
+
+def named(optimizer: str, schedule: str, switches: tuple[str, ...]) -> Any:
+    return pytest.param(
+        optimizer, schedule, switches, id="-".join((optimizer, schedule, *switches))
+    )
+
+
+# each optimizer with each schedule, and every set of switches three times
+SOME = [named(*pair, SUBSETS[index % len(SUBSETS)]) for index, pair in enumerate(PAIRS)]
+ALL = [named(*pair, switches) for pair in PAIRS for switches in SUBSETS]
+
+
+@pytest.mark.parametrize(("optimizer", "schedule", "switches"), SOME)
+def test_resumed_at_every_step(optimizer: str, schedule: str, switches: tuple[str, ...]) -> None:
+    check_every_step(spec_of(optimizer, schedule, switches))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("optimizer", "schedule", "switches"), ALL)
+def test_resumed_at_every_step_of_all(
+    optimizer: str, schedule: str, switches: tuple[str, ...]
+) -> None:
+    check_every_step(spec_of(optimizer, schedule, switches))
+
+
+class InterruptAt(Listener):
+    """As Ctrl-C while that step is computed."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def started(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+
+    def stepped(self, step: StepEvent) -> None:
+        if step.step == self.step:
+            self.trainer.interrupt(2)
+
+
+def files(run: RunDirectory) -> dict[str, Any]:
+    """What must not depend on interruptions: all but the clock, and `previous.npz`, the checkpoint
+    before the last."""
+    found: dict[str, Any] = {
+        str(path.relative_to(run.path)): path.read_bytes()
+        for path in sorted(run.path.rglob("*"))
+        if path.is_file() and path.name != "previous.npz"
+    }
+    summary = json.loads(found.pop("summary.json"))
+    found["summary"] = {name: summary[name] for name in summary if name not in CLOCK}
+    return found
+
+
+CLOCK = ("started", "finished")
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "schedule", "switches"),
+    [
+        ("adam", "cosine", ("dropout", "batch_norm")),
+        ("nesterov", "plateau", ("accumulate", "stopping", "dropout")),
+    ],
+)
+def test_interrupted_at_every_step_the_run_directory_ends_the_same(
+    tmp_path: Path, optimizer: str, schedule: str, switches: tuple[str, ...]
+) -> None:
+    spec = spec_of(optimizer, schedule, switches)
+    run = make_run(tmp_path)
+    expected = make_trainer(spec, run=run).train()
+    whole = files(run)
+    for step in range(1, expected.steps + 1):
+        run = make_run(tmp_path)
+        outcome = make_trainer(spec, run=run, listeners=[InterruptAt(step)]).train()
+        assert (outcome.reason, outcome.signal, outcome.steps) == ("interrupted", 2, step)
+        assert not outcome.figures
+        trainer = make_trainer(spec, run=RunDirectory.open(run.path))
+        assert trainer.resume() == []
+        assert trainer.train() == expected
+        assert files(run) == whole
+
+
+def test_a_run_that_is_interrupted_again_and_again(tmp_path: Path) -> None:
+    spec = spec_of("adamw", "one_cycle", ("dropout", "batch_norm"))
+    expected = end(make_trainer(spec))
+    run = make_run(tmp_path)
+    make_trainer(spec, run=run, listeners=[InterruptAt(1)]).train()
+    for step in range(2, expected[1].steps + 1):
+        trainer = make_trainer(spec, run=run, listeners=[InterruptAt(step)])
+        trainer.resume()
+        trainer.train()
+    trainer = make_trainer(spec, run=run)
+    trainer.resume()
+    assert end(trainer) == expected
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
+    spec, run = spec_of("rmsprop", "linear", ()), make_run(tmp_path)
+    expected = make_trainer(spec, run=run).train()
+    whole = files(run)
+    trainer = make_trainer(spec, run=run)
+    trainer.resume()
+    assert trainer.train() == expected
+    assert files(run) == whole
