@@ -45,6 +45,17 @@ def plain(lines: Sequence[Line]) -> str:
     return "".join("".join(span.text for span in line).rstrip() + "\n" for line in lines)
 
 
+def crop(line: Line, columns: int) -> Line:
+    """The line without what would lie beyond the columns."""
+    cropped: list[Span] = []
+    for span in line:
+        left = columns - sum(width(part.text) for part in cropped)
+        cropped.append(Span(shorten(span.text, left), span.style))
+        if width(span.text) > left:
+            break
+    return tuple(cropped)
+
+
 def _broken(line: Line, columns: int) -> Iterator[Line]:
     """The line, broken before a " · " where it would be too long."""
     parts: list[Span] = []

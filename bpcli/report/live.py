@@ -8,7 +8,7 @@ from typing import Any
 
 from bpcli.report.document import Block, Column, Line, Lines, Span, Table
 from bpcli.report.figures import figure, parts_table, ratio_style
-from bpcli.report.layout import lay_out_block
+from bpcli.report.layout import crop, lay_out_block
 from bpcli.report.sparkline import sparkline
 from bpcli.report.text import count, duration, scientific, width
 from bpcli.training import EpochEvent, StepEvent, Trainer
@@ -21,7 +21,7 @@ _COLUMNS = (
 )
 _OTHER_COLUMNS = 29  # that the numbers and gaps of a row take
 _TREND, _SHORTEST_TREND = 16, 6
-_BAR = 24
+_BAR, _BESIDE_BAR = 24, 44
 _SMOOTHING = 0.98  # of the loss from step to step
 _FEWEST_LAYERS = 3
 
@@ -70,12 +70,13 @@ class LiveState:
 
     def view(self, columns: int, rows: int) -> list[Line]:
         """The whole view, at most that large."""
-        blocks: list[Block] = [Lines((self._title(), self._progress())), self._figures()]
+        bar = max(0, min(_BAR, columns - _BESIDE_BAR))
+        blocks: list[Block] = [Lines((self._title(), self._progress(bar))), self._figures()]
         lines = _joined(blocks, columns)
         if self.layers:
             left = max(rows - len(lines) - 2, _FEWEST_LAYERS)
             lines += [(), *lay_out_block(self._layer_table(left, columns), columns)]
-        return lines[:rows]
+        return [crop(line, columns) for line in lines[:rows]]
 
     def last_view(self, columns: int) -> list[Line]:
         """What stays on the screen after the run: the layers, all of them."""
@@ -87,12 +88,12 @@ class LiveState:
         steps = f"step {self.step:,}/{self.total_steps:,}"
         return [Span(self.name, "strong"), f" · epoch {self.epoch}/{self.epochs} · {steps}"]
 
-    def _progress(self) -> list[Span | str]:
+    def _progress(self, bar: int) -> list[Span | str]:
         share = self.step / self.total_steps if self.total_steps else 1.0
-        filled = round(share * _BAR)
+        filled = round(share * bar)
         return [
             Span("━" * filled, "accent"),
-            Span("─" * (_BAR - filled), "muted"),
+            Span("─" * (bar - filled), "muted"),
             f" {100 * share:3.0f}%  {self._speed()}",
         ]
 
