@@ -123,7 +123,7 @@ def read_part(spec: Spec, preparation: Preparation, file: Path, *, targets: bool
     DataError.
     """
     options = _options_for(spec, file, targets=targets)
-    source = _open_like(options, Path(), preparation, targets=targets)
+    source = _open_like(options, Path(), preparation, SourceOptions(), targets=targets)
     return _read(preparation, source, spec.data.missing, targets=targets)
 
 
@@ -148,18 +148,22 @@ def _other_source(spec: Spec, part: str, preparation: Preparation | None = None)
         if preparation is None:
             series = spec.data.window is not None
             return open_source(options, folder, seed=seed, stream=stream, series=series)
-        return _open_like(options, folder, preparation, seed=seed, stream=stream)
+        return _open_like(options, folder, preparation, own, seed=seed, stream=stream)
 
 
 def _open_like(
     options: SourceOptions,
     folder: Path,
     preparation: Preparation,
+    own: SourceOptions,
     *,
     targets: bool = True,
     **generation: int,
 ) -> Source:
-    """A source of the columns, or characters, that the preparation knows."""
+    """A source of the columns, or characters, that the preparation knows.
+
+    ``own`` are the options that were given for this source alone: it may name columns otherwise.
+    """
     features, windows = preparation.inputs.features, preparation.windows
     names = preparation.targets.names
     if windows is not None and preparation.characters is None:
@@ -167,8 +171,8 @@ def _open_like(
     if kind_of_file(options.path or "") in TABLES and features is not None:
         options = replace(
             options,
-            features=tuple(feature.name for feature in features),
-            target=names if targets else None,
+            features=own.features or tuple(feature.name for feature in features),
+            target=(own.target if own.target is not None else names) if targets else None,
         )
     return open_source(
         options,

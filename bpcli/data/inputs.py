@@ -62,14 +62,13 @@ class Inputs:
         count = len(source) if rows is None else len(rows)
         dtype = np.dtype(self.dtype)
         if rows is None and source.dtype == dtype and source.flags.writeable:
-            if self.fill is None and self.scaling.is_identity:
-                return source.reshape(-1, *self.shape)
             prepared = source  # nobody else holds it: no second copy
         else:
             prepared = np.empty((count, source.shape[1]), dtype)
         for part in blocks(count, source.shape[1]):
             chosen = part if rows is None else rows[part]
-            prepared[part] = self.finish(source[chosen])
+            with np.errstate(over="ignore"):  # found right below
+                prepared[part] = self.finish(source[chosen])
             self._check_codes(prepared[part], _name(examples))
             if dtype == np.float32 and not np.isfinite(prepared[part]).all():
                 raise DataError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from bpcli.build import prepare
 from bpcli.data.sources import open_source
 from bpcli.spec import load_spec
 from bpcli.spec.data import SourceOptions
+
+from .support import load
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "datasets"
@@ -50,7 +54,7 @@ def test_every_table_has_the_size_and_header_that_it_should(entry: dict) -> None
     assert len(source.read()) == rows
 
 
-@pytest.mark.parametrize("part, count", [("train", 60_000), ("t10k", 10_000)])
+@pytest.mark.parametrize(("part", "count"), [("train", 60_000), ("t10k", 10_000)])
 def test_mnist_has_its_images(part: str, count: int) -> None:
     options = SourceOptions(
         images=f"mnist/{part}-images-idx3-ubyte.gz", labels=f"mnist/{part}-labels-idx1-ubyte.gz"
@@ -71,6 +75,34 @@ def test_mnist1d_has_its_sequences() -> None:
     examples = open_source(options, FOLDER).read()
     assert examples.inputs.shape == (1000, 40)
     assert set(examples.targets.values.tolist()) == set(range(10))
+
+
+@pytest.mark.parametrize(
+    ("data", "loss", "shapes"),
+    [
+        ("path: moby_dick.txt, sequence_length: 64", "cross_entropy", ((64,), (64, 83))),
+        ("path: sunspots.csv, window: 12", "mse", ((12, 1), (1,))),
+        ("path: co2.csv, window: 52, horizon: 4, missing: drop", "mse", ((52, 1), (4,))),
+        ("path: sea_surface_temperature.csv.gz, window: 48", "mse", ((48, 1), (1,))),
+    ],
+)
+def test_texts_and_series_are_cut_into_windows(data: str, loss: str, shapes: tuple) -> None:
+    dataset = load(FOLDER, f"{data}, split: {{validation: 0.1, test: 0.1}}", loss=loss)
+    description = dataset.preparation.description()
+    assert (description.input_shape, description.output_shape) == shapes
+    assert [*dataset.parts] == ["train", "validation", "test"]
+
+
+def test_mnist_is_read_without_a_second_copy() -> None:
+    """600 MB are the limit of training; float32 images alone are 220."""
+    code = (
+        "import resource; from bpcli.spec import load_spec; from bpcli.data import load_data;"
+        f"load_data(load_spec({str(ROOT / 'configs' / 'mnist.yaml')!r}));"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert int(run.stdout) * unit < 400e6
 
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

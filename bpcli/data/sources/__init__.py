@@ -64,13 +64,7 @@ def open_source(
             raise OptionError("targets", "`targets` needs `inputs`, the .npy file of the inputs")
         second = _second(options.targets, folder, "targets", targets)
         return NpyPair(_npy(folder, options.inputs), second)
-    return _from_path(options, folder / options.path, series, vocabulary)
-
-
-def _from_path(
-    options: SourceOptions, path: Path, series: bool, vocabulary: tuple[str, ...] | None
-) -> Source:
-    kind = kind_of_file(path)
+    path, kind = folder / options.path, kind_of_file(options.path)
     if kind == ".npz":
         _only_tables(options, "an .npz archive", "target")
         return Npz(path, inputs=options.inputs or "x", targets=options.targets or "y")
@@ -79,7 +73,7 @@ def _from_path(
         return Text(path, vocabulary)
     if kind in TABLES:
         columns = {"target": options.target, "features": options.features}
-        return Table(path, **columns, header=options.header, series=series)
+        return Table(path, **columns, header=options.header, series=series, targets=targets)
     advice = "expected a table (.csv, .tsv, .data), a text (.txt), each also with .gz, or an .npz"
     if kind == ".npy":
         advice = "name two .npy files with `inputs:` and `targets:`"

@@ -54,10 +54,11 @@ class Table(Source):
         features: Sequence[str | int] | None = None,
         header: bool | None = None,
         series: bool = False,
+        targets: bool = True,
     ) -> None:
         self.path = existing(path)
         self.target, self.selected, self.header_option = target, features, header
-        self.series = series
+        self.series, self.has_targets = series, targets
 
     def files(self) -> tuple[Path, ...]:
         return (self.path,)
@@ -91,7 +92,8 @@ class Table(Source):
         if self.selected is None and self.series:
             return self.targets
         if self.selected is None:
-            found = tuple(name for name in self.names if name not in self.targets)
+            targets = self.targets if self.has_targets else ()
+            found = tuple(name for name in self.names if name not in targets)
         else:
             found = self._resolve("features", self.selected)
         both = [name for name in found if self.target is not None and name in self.targets]
@@ -159,7 +161,10 @@ class Table(Source):
 
     @cached_property
     def _head_rows(self) -> list[Row]:
-        return self._head_rows_by(self.delimiter)
+        rows = self._head_rows_by(self.delimiter)
+        if not rows:
+            raise DataError(f"{self.path}: no rows of a table were found in it")
+        return rows
 
     @cached_property
     def has_header(self) -> bool:
