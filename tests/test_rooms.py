@@ -21,7 +21,10 @@ MAY_IMPORT = {
     "build": {"spec", "network", "data"},
     "training": {"spec", "network", "optimization", "data"},
     "benchmark": {"spec", "network", "optimization", "data", "training"},
-    "diagnosis": {"spec", "network", "optimization", "data", "training", "build"},
+    "gradcheck": {"spec", "network", "optimization", "data", "training"},
+    "diagnosis": {
+        "spec", "network", "optimization", "data", "training", "build", "gradcheck",
+    },
     "sweep": {
         "spec", "network", "optimization", "data", "training", "build", "gradcheck", "diagnosis",
     },

@@ -1,0 +1,180 @@
+"""The gradient check of a network, from beginning to end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from bpcli.gradcheck.comparison import Verdict
+from bpcli.gradcheck.conditions import Condition, own_condition, random_condition
+from bpcli.gradcheck.failures import LayerFailure, NonFiniteForward
+from bpcli.gradcheck.functions import INPUTS
+from bpcli.gradcheck.recording import seconds_of_backpropagation
+from bpcli.gradcheck.result import Fault, KinkResult, Result, TensorResult, TrainingPath
+from bpcli.gradcheck.training_path import check_training_path
+from bpcli.gradcheck.trial import Trial
+from bpcli.gradcheck.verdicts import Verdicts, faults
+from bpcli.network import Network
+from bpcli.network.layer import Array
+
+Method = Literal["complex", "central"]
+Mode = Literal["auto", "all", "quick"]
+Progress = Callable[[float, float], None]  # seconds done and in all, both estimated
+
+LONGEST = 20.0  # seconds: what takes longer is not checked element by element
+_SAMPLE_SECONDS, _SAMPLES = 4.0, 16
+
+
+@dataclass(frozen=True)
+class _Plan:
+    elements: bool
+    samples: int
+    seconds: float  # that every element takes, or would take
+
+
+def check(
+    network: Network,
+    inputs: Array,
+    targets: Array,
+    *,
+    method: Method = "complex",
+    mode: Mode = "auto",
+    progress: Progress | None = None,
+) -> Result:
+    """Holds every gradient of the network against numerical derivatives.
+
+    ``inputs`` and ``targets`` are some examples (16 serve best). The network is left as it is.
+    ``mode``: "all" elements whatever that takes, "quick" projections alone, or "auto". Raises
+    NonFiniteForward.
+    """
+    start = time.perf_counter()
+    gradients = network.gradients.vector.copy()
+    with np.errstate(all="ignore"):
+        try:
+            result = _check(network, inputs, targets, method, mode, progress)
+        except LayerFailure as error:
+            result = Result("fail", method, failure=error.failure)
+        finally:
+            network.gradients.vector[...] = gradients
+    return replace(result, seconds=time.perf_counter() - start)
+
+
+def quick_check(network: Network, inputs: Array, targets: Array) -> tuple[Fault, ...]:
+    """What layers do wrong, found by projections alone: cheap enough to go before a diagnosis.
+
+    Nothing where the forward pass is not finite; that is no fault of a gradient.
+    """
+    try:
+        result = check(network, inputs, targets, mode="quick")
+    except NonFiniteForward:
+        return ()
+    if result.failure is not None:
+        failure = result.failure
+        return (Fault(failure.layer, "", failure.message, file=failure.file, line=failure.line),)
+    return result.faults
+
+
+def _check(
+    network: Network,
+    inputs: Array,
+    targets: Array,
+    method: Method,
+    mode: Mode,
+    progress: Progress | None,
+) -> Result:
+    own = Trial(own_condition(network, inputs, targets), method)
+    plan = _plan(own, mode)
+    own.check(elements=plan.elements, samples=plan.samples, tick=_ticker(progress, plan))
+    random, notes = _random_trial(network, inputs, targets, method)
+    trials = [own] if random is None else [own, random]
+    if random is not None:
+        random.check(elements=False)
+    found = faults(trials)
+    verdicts = Verdicts(trials, found)
+    parameters = tuple(verdicts.of_parameters(network))
+    by_inputs = verdicts.of(INPUTS) if INPUTS in own.tensors else None
+    condition = own.condition
+    path = check_training_path(
+        network, inputs[: condition.batch], targets[: condition.batch],
+        condition.other_inputs, condition.other_targets,
+    )  # fmt: skip
+    tensors = [*parameters, *([by_inputs] if by_inputs else [])]
+    doubts = {d.layer: d for trial in trials for d in trial.doubts}
+    notes += [f"{d.layer}: {d.reason}; central differences there" for d in doubts.values()]
+    return Result(
+        _verdict(tensors, found, own.kinks, path),
+        method,
+        max_relative_error=max((tensor.max_relative_error for tensor in tensors), default=0.0),
+        parameters=parameters,
+        inputs=by_inputs,
+        faults=tuple(found),
+        kinks=tuple(own.kinks),
+        training_path=path,
+        notes=tuple(notes),
+        batch=condition.batch,
+        every_element=plan.elements,
+        backpropagation_seconds=seconds_of_backpropagation(
+            condition.network, condition.inputs, condition.targets
+        ),
+        numerical_seconds=own.functions.seconds_spent if plan.elements else plan.seconds,
+        conditions=tuple(_described(trial.condition) for trial in trials),
+    )
+
+
+def _plan(trial: Trial, mode: Mode) -> _Plan:
+    if mode == "quick":
+        return _Plan(False, 0, 0.0)
+    seconds = trial.estimate()
+    if mode == "all" or seconds <= LONGEST:
+        return _Plan(True, 0, seconds)
+    one = trial.seconds_of_forward() * len(trial.network.parameters)
+    samples = int(_SAMPLE_SECONDS / max(one, 1e-6))
+    return _Plan(False, min(max(samples, 1), _SAMPLES), seconds)
+
+
+def _ticker(progress: Progress | None, plan: _Plan) -> Callable[[float], None] | None:
+    if progress is None or not plan.elements:
+        return None
+    done = 0.0
+
+    def tick(seconds: float) -> None:
+        nonlocal done
+        done += seconds
+        progress(done, max(plan.seconds, done))
+
+    return tick
+
+
+def _random_trial(
+    network: Network, inputs: Array, targets: Array, method: Method
+) -> tuple[Trial | None, list[str]]:
+    """None where the network has no finite loss with random biases and scales."""
+    try:
+        return Trial(random_condition(network, inputs, targets), method), []
+    except NonFiniteForward:
+        note = "random biases and scales give no finite loss: checked as the spec starts it alone"
+        return None, [note]
+
+
+def _verdict(
+    tensors: list[TensorResult],
+    found: list[Fault],
+    kinks: list[KinkResult],
+    path: TrainingPath,
+) -> Verdict:
+    verdicts = {tensor.verdict for tensor in tensors}
+    outside = any(not kink.within for kink in kinks)
+    if "fail" in verdicts or found or outside or not path.agrees:
+        return "fail"
+    return "inconclusive" if "inconclusive" in verdicts else "pass"
+
+
+def _described(condition: Condition) -> str:
+    l2 = condition.network.l2
+    weight_decay = f", l2 {l2:g}" if l2 else ""
+    what = {"own": "as it starts", "random": "random biases and scales"}[condition.name]
+    return f"{what}, batch of {condition.batch}{weight_decay}"

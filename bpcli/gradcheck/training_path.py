@@ -1,0 +1,97 @@
+"""Whether the path that trains is the path that was checked.
+
+The check runs in float64. Training runs in the spec's precision, into buffers that are used again
+and again, and stops the gradient at the first layer with parameters. So the same parameters and
+examples go through both, and the gradients may differ by rounding only: by what the network itself
+makes of a change of that size in its parameters and inputs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator, default_rng
+
+from bpcli.gradcheck.failures import raised
+from bpcli.gradcheck.result import TrainingPath
+from bpcli.network import Network
+from bpcli.network.layer import Array
+
+_LEAST = {"float32": 1e-3, "float64": 1e-9}  # relative errors that are rounding in any case
+_DRAWS, _SAFETY = 3, 100.0
+
+
+def check_training_path(
+    network: Network, inputs: Array, targets: Array, other_inputs: Array, other_targets: Array
+) -> TrainingPath:
+    """Compares the gradients of ``network`` itself with those of its copy in float64."""
+    inputs, other_inputs = (_as(network.dtype, each) for each in (inputs, other_inputs))
+    state = network.state.vector.copy()
+    try:
+        network.loss_and_gradients(other_inputs, other_targets, random=_random())
+        network.loss_and_gradients(inputs, targets, random=_random())
+        ours = {name: gradient.astype(np.float64) for name, gradient in network.gradients.items()}
+    except Exception as error:
+        raise raised(error, [node.layer for node in network.nodes]) or error from None
+    finally:
+        network.state.vector[...] = state
+    copy = network.copy(np.float64)
+    wide = _as(copy.dtype, inputs)
+    exact = _gradients(copy, wide, targets)
+    noise = _sensitivity(copy, wide, targets, exact, float(np.finfo(network.dtype).eps))
+    return _worst(str(network.dtype), ours, exact, noise)
+
+
+def _worst(
+    dtype: str, ours: dict[str, Array], exact: dict[str, Array], noise: dict[str, float]
+) -> TrainingPath:
+    least, largest, worst, agrees = _LEAST[dtype], 0.0, "", True
+    for name, gradient in exact.items():
+        size, difference = _norm(gradient), _norm(ours[name] - gradient)
+        allowed = max(least * size, _SAFETY * noise[name], float(np.finfo(dtype).tiny) * 1e3)
+        agrees = agrees and difference <= allowed
+        if size > 10 * noise[name]:  # else there is nothing but rounding to compare
+            error = difference / size
+            if error > largest or not np.isfinite(error):
+                largest, worst = error, name
+    return TrainingPath(dtype, largest, worst, agrees)
+
+
+def _gradients(network: Network, inputs: Array, targets: Array) -> dict[str, Array]:
+    _, gradients = network.loss_and_gradients(inputs, targets, random=_random())
+    return {name: gradient.copy() for name, gradient in gradients.items()}
+
+
+def _sensitivity(
+    network: Network, inputs: Array, targets: Array, exact: dict[str, Array], epsilon: float
+) -> dict[str, float]:
+    """By parameter: how far its gradient moves when all numbers move by a rounding error."""
+    start, random = network.parameters.vector.copy(), default_rng(31)
+    largest = dict.fromkeys(exact, 0.0)
+    for _ in range(_DRAWS):
+        network.parameters.vector[...] = _rounded(start, epsilon, random)
+        moved = _gradients(network, _rounded(inputs, epsilon, random), targets)
+        for name, gradient in moved.items():
+            largest[name] = max(largest[name], _norm(gradient - exact[name]))
+    network.parameters.vector[...] = start
+    return largest
+
+
+def _rounded(values: Array, epsilon: float, random: Generator) -> Array:
+    if values.dtype.kind != "f":
+        return values
+    moved: Array = values * (1 + epsilon * random.uniform(-1, 1, values.shape))
+    return moved
+
+
+def _norm(values: Array) -> float:
+    return float(np.sqrt(np.square(values).sum()))
+
+
+def _as(dtype: np.dtype[Any], inputs: Array) -> Array:
+    return inputs.astype(dtype) if inputs.dtype.kind == "f" else inputs
+
+
+def _random() -> Generator:
+    return default_rng([37, 2])

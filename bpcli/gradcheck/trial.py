@@ -1,0 +1,239 @@
+"""One network under one condition: every gradient held against numerical derivatives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.random import default_rng
+
+from bpcli.gradcheck.analyticity import Doubt, Kinks, doubt, find_kinks
+from bpcli.gradcheck.comparison import Comparison, compare
+from bpcli.gradcheck.conditions import OWN, Condition, nudge
+from bpcli.gradcheck.end_to_end import EndToEnd, LossFunction
+from bpcli.gradcheck.functions import INPUTS, Twin
+from bpcli.gradcheck.kinks import hold_against_sides
+from bpcli.gradcheck.localisation import Arriving, Examined, Functions, Localisation, estimate
+from bpcli.gradcheck.numerical import Slope
+from bpcli.gradcheck.penalty import penalty_gradient
+from bpcli.gradcheck.projections import Direction, compare_projections, directions
+from bpcli.gradcheck.pullback import Tick
+from bpcli.gradcheck.recording import Pass, record
+from bpcli.gradcheck.result import KinkResult
+from bpcli.gradcheck.rounding import EPSILON, SAFETY, floor
+from bpcli.network import Network
+from bpcli.network.layer import Array
+
+
+@dataclass
+class Tensor:
+    """The gradient of one parameter, or of the inputs, as the network gives it."""
+
+    analytic: Array
+    comparisons: list[Comparison] = field(default_factory=list)
+    numeric: Array | None = None  # of every element, where that was taken
+    checked: int = 0  # elements
+    projections: int = 0
+
+
+class Trial:
+    """Prepares a condition: a pass before, so that what layers keep between passes shows; the
+    pass that is checked; and the layers as functions.
+
+    Raises LayerFailure and NonFiniteForward.
+    """
+
+    def __init__(self, condition: Condition, method: str = "complex") -> None:
+        self.condition = condition
+        self.kinks: list[KinkResult] = []
+        self.before = self._record(other=True)
+        kinks = self._take(method)
+        if condition.name == OWN and kinks:
+            self.kinks = [self._held_against_sides(each) for each in kinks]
+            nudge(condition)
+            self._take(method)
+
+    @property
+    def network(self) -> Network:
+        return self.condition.network
+
+    def _record(self, *, other: bool = False) -> Pass:
+        condition = self.condition
+        inputs = condition.other_inputs if other else condition.inputs
+        targets = condition.other_targets if other else condition.targets
+        return record(condition.network, inputs, targets, condition.seed)
+
+    def _take(self, method: str) -> list[Kinks]:
+        self.recorded = self._record()
+        self.twins = (Twin(self.network, np.complex128), Twin(self.network, np.float64))
+        self.functions = Functions(self.twins, self.recorded)
+        self.loss = LossFunction(self.twins, self.recorded, self.condition.targets)
+        self.doubts, kinks = self._look_closer()
+        if method == "central":
+            self.loss.analytic = False
+            for node in self.network.nodes:
+                self.functions.of(node).analytic = False
+        return kinks
+
+    def _held_against_sides(self, kinks: Kinks) -> KinkResult:
+        self.network.keep_input_gradient(True)
+        try:
+            return hold_against_sides(self.network, self.recorded.events[kinks.layer], kinks)
+        finally:
+            self.network.keep_input_gradient(False)
+
+    def _look_closer(self) -> tuple[list[Doubt], list[Kinks]]:
+        doubts, kinks = [], []
+        for node in self.network.nodes:
+            function = self.functions.of(node)
+            found = find_kinks(function)
+            doubted = doubt(function, found)
+            if doubted is not None:
+                function.analytic = False
+                doubts.append(doubted)
+            if found is not None and getattr(node.layer, "chain", None) is None:
+                kinks.append(found)
+        return doubts, kinks
+
+    def estimate(self) -> float:
+        """Seconds that checking every element takes."""
+        start = self.loss.outputs.size * 2e-5
+        return start + estimate(self.network.chain, self.functions)
+
+    def seconds_of_forward(self) -> float:
+        """One pass with complex numbers, about."""
+        nodes = self.network.chain.nodes
+        return sum(self.functions.structure(self.functions.of(node)).seconds for node in nodes)
+
+    def check(self, *, elements: bool, samples: int = 0, tick: Tick | None = None) -> None:
+        """Fills ``tensors``, ``examined`` and ``loss_comparison``."""
+        network, recorded = self.network, self.recorded
+        arriving = self._check_loss(elements)
+        network.keep_input_gradient(recorded.input_gradient is not None)
+        self.localisation = Localisation(network, self.functions, elements=elements, tick=tick)
+        try:
+            leaving = self.localisation.examine(network.chain, arriving, self.loss.analytic)
+        finally:
+            network.keep_input_gradient(False)
+        self.examined = {found.path: found for found in self.localisation.found}
+        self._compare_tensors(elements, samples, leaving)
+
+    def _check_loss(self, elements: bool) -> Arriving:
+        """The loss's own gradient; how it arrives at the last layer."""
+        analytic = self.recorded.output_gradient
+        # each output enters the mean over its examples with that weight, whatever is left of it
+        rounding = 4 * EPSILON / max(len(analytic), 1)
+        if elements:
+            start = time.perf_counter()
+            numeric = self.loss.gradient()
+            self.functions.seconds_spent += time.perf_counter() - start
+            self.loss_comparison = compare(
+                analytic, numeric, SAFETY * rounding, self.loss.analytic, 1 / len(analytic)
+            )
+            gradient, noise = numeric
+        else:
+            tested = [Direction(d, *self.loss.slope(d)) for d in directions(analytic)]
+            self.loss_comparison = compare_projections(
+                analytic, tested, SAFETY * rounding, self.loss.analytic
+            )
+            gradient, noise = analytic, None
+        return Arriving(gradient, np.full(analytic.shape, rounding), noise)
+
+    def _compare_tensors(self, elements: bool, samples: int, leaving: Arriving | None) -> None:
+        analytic = {path for path, f in self._functions() if f}
+        end = EndToEnd(self.twins, self.recorded, self.loss, analytic)
+        self.tensors = {}
+        for name, gradient in self.recorded.gradients.items():
+            tensor = self.tensors[name] = Tensor(gradient)
+            if elements:
+                self._compare_elements(name, tensor)
+            self._project(end, name, tensor)
+            if not elements and samples:
+                self._sample(end, name, tensor, samples)
+        if self.recorded.input_gradient is not None:
+            self._compare_inputs(end, leaving if elements else None)
+
+    def _functions(self) -> Iterator[tuple[str, bool]]:
+        for node in self.network.nodes:
+            yield node.layer.path, self.functions.of(node).analytic
+
+    def owner(self, name: str) -> tuple[Examined, str]:
+        """The layer that a parameter belongs to, and what it is called there."""
+        path = max(
+            (path for path in self.examined if name.startswith(path + ".")
+             and name.removeprefix(path + ".") in self.examined[path].analytic),
+            key=len,
+        )  # fmt: skip
+        return self.examined[path], name.removeprefix(path + ".")
+
+    def floor_of(self, name: str) -> float:
+        examined, short = self.owner(name)
+        weights = float(np.abs(self.network.parameters[name]).max(initial=0.0))
+        return examined.floors[short] + floor(self.network.l2 * weights)
+
+    def _compare_elements(self, name: str, tensor: Tensor) -> None:
+        examined, short = self.owner(name)
+        penalty = penalty_gradient(self.twins[0].network, name)
+        slope = Slope(examined.numeric[short].values + penalty, examined.numeric[short].noise)
+        tensor.numeric, tensor.checked = slope.values, slope.values.size
+        limit = self.floor_of(name)
+        tensor.comparisons.append(
+            compare(tensor.analytic, slope, limit, examined.exact, limit / floor(1.0))
+        )
+
+    def _project(self, end: EndToEnd, name: str, tensor: Tensor) -> None:
+        tested = [Direction(d, *end.slope(name, d)) for d in directions(tensor.analytic, 1)]
+        limit = self.floor_of(name)
+        tensor.projections = len(tested)
+        tensor.comparisons.append(
+            compare_projections(tensor.analytic, tested, limit, end.exact(name), limit / floor(1.0))
+        )
+
+    def _sample(self, end: EndToEnd, name: str, tensor: Tensor, samples: int) -> None:
+        """Some elements one by one."""
+        size = tensor.analytic.size
+        chosen = np.unique(default_rng([size, 23]).integers(0, size, samples))
+        numeric, noise = (np.zeros(len(chosen)) for _ in range(2))
+        for i, element in enumerate(chosen):
+            direction = np.zeros(tensor.analytic.shape)
+            direction.flat[element] = 1
+            numeric[i], noise[i] = end.slope(name, direction)
+        limit, exact = self.floor_of(name), end.exact(name)
+        found = compare(
+            tensor.analytic.flat[chosen],
+            Slope(numeric, None if exact else noise),
+            limit,
+            exact,
+            limit / floor(1.0),
+        )
+        tensor.comparisons.append(_placed(found, chosen, tensor.analytic.shape))
+        tensor.checked = len(chosen)
+
+    def _compare_inputs(self, end: EndToEnd, leaving: Arriving | None) -> None:
+        gradient = self.recorded.input_gradient
+        assert gradient is not None
+        tensor = self.tensors[INPUTS] = Tensor(gradient)
+        first = self.examined[self.network.chain.nodes[0].layer.path]
+        limit = first.floors[INPUTS]
+        if leaving is not None:
+            slope = Slope(leaving.gradient, leaving.noise)
+            tensor.numeric, tensor.checked = slope.values, gradient.size
+            tensor.comparisons.append(
+                compare(gradient, slope, limit, first.exact, limit / floor(1.0))
+            )
+        tested = [Direction(d, *end.slope_of_inputs(d)) for d in directions(gradient, 1)]
+        tensor.projections = len(tested)
+        exact = all(analytic for _, analytic in self._functions())
+        tensor.comparisons.append(
+            compare_projections(gradient, tested, limit, exact, limit / floor(1.0))
+        )
+
+
+def _placed(found: Comparison, chosen: Array, shape: tuple[int, ...]) -> Comparison:
+    """A comparison of chosen elements with the index that the worst has in the tensor."""
+    if not found.index:
+        return found
+    index = tuple(int(i) for i in np.unravel_index(chosen[found.index[0]], shape))
+    return Comparison(found.verdict, found.error, index, found.analytic, found.numeric, found.note)
