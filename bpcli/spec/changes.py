@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, NoReturn
 
 from bpcli.errors import SpecError
-from bpcli.spec.dump import flow
+from bpcli.spec.dump import dump_spec, flow
+from bpcli.spec.model import Spec
 from bpcli.spec.nodes import Mapping, Mark, Node, Scalar, Sequence, from_plain
-from bpcli.spec.read import Families
+from bpcli.spec.read import Families, families_with, read_spec
 from bpcli.spec.settings import Setting, change
+from bpcli.spec.yaml import read_yaml
 
 Operation = Literal["set", "insert", "remove", "wrap"]
 
@@ -71,6 +74,21 @@ def make(root: Node, changes: Iterable[Change], families: Families) -> Node:
         if problems:
             raise SpecError(problems)
     return root
+
+
+def changed(
+    spec: Spec, changes: Iterable[Change], layers: MappingABC[str, type] | None = None
+) -> Spec:
+    """The spec with the changes made; raises SpecError where one cannot be, or makes no spec.
+
+    ``layers`` are a user's own by the names that the spec calls them.
+    """
+    source = spec.source
+    root, _ = read_yaml(dump_spec(spec), source.file)
+    families = families_with(layers)
+    root = make(root, changes, families)
+    made = read_spec(root, file=source.file, folder=source.folder, name=spec.name, layers=layers)
+    return replace(made, source=source)
 
 
 def _as_setting(root: Node, change: Change, mark: Mark) -> tuple[str, Node]:

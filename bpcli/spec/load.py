@@ -67,6 +67,7 @@ class Template:
         name: str = "spec",
         layers: Mapping[str, type] | None = None,
     ) -> None:
+        self.text = text
         self.file, self.folder, self.name, self.layers = file, folder, name, layers
         self.root, self.problems = read_yaml(text, file)
 
