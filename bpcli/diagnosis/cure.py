@@ -1,0 +1,231 @@
+"""The smallest change of a spec that cures it, proved by training both.
+
+Every course of treatment that suits the findings is trained for as many steps as the original. The
+best of them is combined with others while that helps by a clear margin; among all that come close
+to the best, the one that touches least of the design is taken, on several seeds; and what it does
+not need is taken away again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from bpcli.data import Dataset
+from bpcli.diagnosis.candidates import SEEDS, Bench, Budget, Candidate, intrusion
+from bpcli.diagnosis.finding import Finding
+from bpcli.diagnosis.reference import Expectation
+from bpcli.diagnosis.remedies import EVERYTHING, Course, courses_for, prescribe
+from bpcli.diagnosis.remedies.learning_rates import at, is_rate
+from bpcli.diagnosis.remedies.prescribing import Layers
+from bpcli.spec.model import Spec
+
+MARGIN = 0.02  # of the way from chance to perfect: what is closer than that is as good
+HELPED = 0.05  # so much more of that way the cure must go than the original
+ENOUGH = 0.95  # of what a plain learner reaches: then no more is tried
+RUN_SHARE = 1 / 30  # of the budget that a single run may take
+# what may be spent before the next stage: singles, combinations, other seeds
+_SINGLES, _COMBINED, _PROVED = 0.4, 0.25, 0.0
+_DEEPEST = 3  # treatments after the first
+_FINALISTS = 4
+_FACTORS = (3.0, 0.3)  # of a leader's learning rate
+
+Examine = Callable[[Spec, Dataset], list[Finding]]
+Say = Callable[[str], None]
+
+
+@dataclass
+class Cure:
+    """What was tried, and what came of it; ``best`` is None where nothing helped."""
+
+    original: Candidate
+    best: Candidate | None
+    tried: list[Candidate]
+    steps: int  # of each run
+    runs: int
+    remaining: list[Finding] = field(default_factory=list)  # errors that the best still has
+
+
+def cure(
+    spec: Spec,
+    dataset: Dataset,
+    findings: Iterable[Finding],
+    expected: Expectation,
+    budget: Budget,
+    examine: Examine,
+    *,
+    layers: Layers = None,
+    say: Say = lambda line: None,
+) -> Cure:
+    """Looks for the smallest change that makes the findings go and the network learn.
+
+    ``examine`` diagnoses a changed spec; ``say`` is told of each run.
+    """
+    search = Search(spec, dataset, expected, budget, layers, say)
+    best = search.run([(finding.name, finding.cause) for finding in findings], examine)
+    return Cure(
+        search.original, best, search.tried, search.bench.steps, budget.spent, search.remaining
+    )
+
+
+class Search:
+    """The stages of the search, within one budget."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        dataset: Dataset,
+        expected: Expectation,
+        budget: Budget,
+        layers: Layers,
+        say: Say,
+    ) -> None:
+        self.input_shape, self.layers, self.say = dataset.train.inputs.shape[1:], layers, say
+        self.expected, self.budget = expected, budget
+        self.bench = Bench(spec, dataset, budget, share=RUN_SHARE)
+        self.original = Candidate((), "as it is", (), spec)
+        self.tried: list[Candidate] = []
+        self.remaining: list[Finding] = []
+
+    def run(self, named: list[tuple[str, str | None]], examine: Examine) -> Candidate | None:
+        self._train(self.original)
+        self._try_all(courses_for(named))
+        if not self._is_enough(self._leader()):
+            self._try_all(course for course in EVERYTHING if course not in self._courses())
+        self._combine()
+        finalists = self._prove()
+        return self._choose(finalists, examine)
+
+    # -- stages
+
+    def _try_all(self, courses: Iterable[Course]) -> None:
+        for course in courses:
+            if self.budget.left() < _SINGLES:
+                return
+            if intrusion(course) <= self._smallest_enough():
+                self._try(course)
+
+    def _smallest_enough(self) -> float:
+        enough = [each.intrusion for each in self.tried if self._is_enough(each)]
+        return min(enough, default=math.inf)
+
+    def _combine(self) -> None:
+        """More treatments on top of the leader, as long as each is worth it."""
+        for _ in range(_DEEPEST):
+            leader = self._leader()
+            if leader is None or self._is_enough(leader):
+                return
+            for course in self._companions(leader):
+                if self.budget.left() < _COMBINED:
+                    return
+                self._try(course)
+            best = self._leader()
+            if best is None or best is leader or self._skill(best) < self._skill(leader) + MARGIN:
+                return
+
+    def _companions(self, leader: Candidate) -> Iterator[Course]:
+        """The leader's course with another learning rate, and with what did best by itself."""
+        rate = leader.spec.optimizer.learning_rate
+        others = tuple(each for each in leader.course if not is_rate(each))
+        for factor in _FACTORS:
+            yield (*others, at(rate * factor))
+        for other in sorted(self.tried, key=self._skill, reverse=True):
+            added = tuple(each for each in other.course if each not in leader.course)
+            if added and len(other.course) <= 2:
+                yield (*leader.course, *added)
+
+    def _prove(self) -> list[Candidate]:
+        """The candidates that come close to the best, trained on all seeds, smallest first.
+
+        Near the end of a budget the smaller ones go first.
+        """
+        self._train(self.original, SEEDS)
+        leader = self._leader()
+        if leader is None:
+            return []
+        finalists = self._close_to(leader, 2 * MARGIN)[:_FINALISTS]
+        if leader not in finalists:
+            finalists.append(leader)
+        for candidate in (leader, *finalists):
+            self._train(candidate, SEEDS)
+        best = max(finalists, key=self._skill)
+        proved = [each for each in finalists if self._skill(each) >= self._skill(best) - MARGIN]
+        for candidate in list(proved):
+            for smaller in self._without(candidate):
+                if self._skill(smaller) >= self._skill(best) - MARGIN:
+                    proved.append(smaller)
+        return sorted(proved, key=lambda each: (each.intrusion, -self._skill(each)))
+
+    def _without(self, candidate: Candidate) -> Iterator[Candidate]:
+        """The candidate without each of its treatments in turn, if that was not tried yet."""
+        for left_out in candidate.course if len(candidate.course) > 1 else ():
+            course = tuple(each for each in candidate.course if each is not left_out)
+            if course in self._courses() or self.budget.left() < _PROVED:
+                continue
+            smaller = self._try(course, SEEDS)
+            if smaller is not None:
+                yield smaller
+
+    def _choose(self, finalists: list[Candidate], examine: Examine) -> Candidate | None:
+        """The smallest whose training shows no errors any more; else the smallest that learns."""
+        helped = [each for each in finalists if self._helps(each)]
+        left: list[tuple[int, Candidate, list[Finding]]] = []
+        for candidate in helped:
+            found = examine(candidate.spec, self.bench.dataset(candidate.spec))
+            errors = [finding for finding in found if finding.severity == "error"]
+            if not errors:
+                return candidate
+            left.append((len(errors), candidate, errors))
+        if not left:
+            return None
+        _, chosen, self.remaining = min(left, key=lambda each: each[0])
+        return chosen
+
+    # -- parts
+
+    def _try(self, course: Course, seeds: int = 1) -> Candidate | None:
+        """Trains the spec that a course makes; None where there is nothing for it to do."""
+        prescribed = prescribe(self.original.spec, course, self.input_shape, self.layers)
+        if prescribed is None:
+            return None
+        remedy, spec = prescribed
+        known = next((each for each in self.tried if each.spec == spec), None)
+        if known is None:
+            known = Candidate(course, remedy.description, remedy.changes, spec)
+            self.tried.append(known)
+        self._train(known, seeds)
+        return known
+
+    def _train(self, candidate: Candidate, seeds: int = 1) -> None:
+        if len(candidate.trials) < seeds:
+            self.bench.train(candidate, seeds)
+            self.say(f"{candidate.description}: {candidate.score:.3f}")
+
+    def _courses(self) -> list[Course]:
+        return [each.course for each in self.tried]
+
+    def _leader(self) -> Candidate | None:
+        return max(self.tried, key=self._skill, default=None)
+
+    def _close_to(self, leader: Candidate, margin: float) -> list[Candidate]:
+        """Smallest first."""
+        close = [each for each in self.tried if self._skill(each) >= self._skill(leader) - margin]
+        return sorted(close, key=lambda each: (each.intrusion, -self._skill(each)))
+
+    def _skill(self, candidate: Candidate) -> float:
+        """The share of the way from chance to perfect that the score covers."""
+        chance = self.expected.chance_score
+        return (candidate.score - chance) / (1 - chance) if chance < 1 else 0.0
+
+    def _is_enough(self, candidate: Candidate | None) -> bool:
+        if candidate is None:
+            return False
+        share = self.expected.share_of_score(candidate.score)
+        return share is not None and share >= ENOUGH
+
+    def _helps(self, candidate: Candidate) -> bool:
+        return self._skill(candidate) >= self._skill(self.original) + HELPED or (
+            self._skill(candidate) >= self._skill(self.original) - MARGIN
+            and candidate.loss < 0.7 * self.original.loss
+        )
