@@ -9,8 +9,8 @@ from typing import Any
 from bpcli.report.document import Block, Column, Line, Lines, Span, Table
 from bpcli.report.figures import figure, parts_table, ratio_style
 from bpcli.report.layout import crop, lay_out_block
-from bpcli.report.sparkline import sparkline
 from bpcli.report.text import count, duration, scientific, width
+from bpcli.report.trend import Trend
 from bpcli.training import EpochEvent, StepEvent, Trainer
 
 _COLUMNS = (
@@ -42,7 +42,7 @@ class LiveState:
     last: EpochEvent | None = None
     best: str = ""
     layers: list[dict[str, Any]] = field(default_factory=list)
-    trends: dict[str, list[float | None]] = field(default_factory=dict)
+    trends: dict[str, Trend] = field(default_factory=dict)
 
     def started(self, trainer: Trainer) -> None:
         self.name, self.epochs = trainer.spec.name, trainer.spec.training.epochs
@@ -59,7 +59,7 @@ class LiveState:
         if event.layers is not None:
             self.layers = event.layers
             for layer in event.layers:
-                self.trends.setdefault(layer["name"], []).append(layer["gradient_norm"])
+                self.trends.setdefault(layer["name"], Trend()).add(layer["gradient_norm"])
 
     def epoch_ended(self, event: EpochEvent) -> None:
         self.last = event
@@ -119,9 +119,13 @@ class LiveState:
         hidden = len(layers) - rows + 1 if len(layers) > rows else 0
         names = max(width(layer["name"]) for layer in layers)
         trend = max(_SHORTEST_TREND, min(_TREND, columns - names - _OTHER_COLUMNS))
-        table = [self._layer_row(layer, trend) for layer in layers]
+        table = [
+            self._layer_row(layer, trend)
+            for number, layer in enumerate(layers)
+            if not hidden or not head <= number < head + hidden
+        ]
         if hidden:
-            table[head : head + hidden] = [[Span(f"… {hidden} more", "muted"), "", "", ""]]
+            table.insert(head, [Span(f"… {hidden} more", "muted"), "", "", ""])
         return Table(_COLUMNS, table)
 
     def _layer_row(self, layer: dict[str, Any], trend: int) -> list[Span | str]:
@@ -130,7 +134,7 @@ class LiveState:
             layer["name"],
             scientific(layer["gradient_norm"]),
             Span(scientific(ratio), ratio_style(ratio)),
-            Span(sparkline(self.trends[layer["name"]], trend), "accent"),
+            Span(self.trends[layer["name"]].line(trend), "accent"),
         ]
 
 

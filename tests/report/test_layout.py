@@ -6,7 +6,6 @@ import pytest
 
 from bpcli.report.document import Column, Document, Fields, Lines, Span, Table
 from bpcli.report.layout import lay_out, plain
-from bpcli.report.sparkline import sparkline
 from bpcli.report.text import (
     count,
     duration,
@@ -19,6 +18,7 @@ from bpcli.report.text import (
     size,
     width,
 )
+from bpcli.report.trend import Trend
 
 TABLE = Table(
     (Column("layer", "left", shortens=True), Column("norm")),
@@ -99,10 +99,15 @@ def test_numbers_have_sensible_digits(written: str, expected: str) -> None:
     assert written == expected
 
 
-def test_a_sparkline_is_logarithmic_and_calm() -> None:
-    assert sparkline([1e-3, 1e-2, 1e-1, 1.0], 4) == "▁▃▆█"
-    bars = sparkline([1.0, 1.2, 1.0], 3)  # no trend where there is none
+def test_a_trend_is_logarithmic_and_calm() -> None:
+    assert Trend([1e-3, 1e-2, 1e-1, 1.0]).line(4) == "▁▃▆█"
+    bars = Trend([1.0, 1.2, 1.0]).line(3)  # no trend where there is none
     assert max(map(ord, bars)) - min(map(ord, bars)) <= 1
-    assert sparkline([1.0, 0.0, None, float("nan"), 1.0], 5) == "▅   ▅"
-    assert len(sparkline(list(range(1, 1000)), 16)) == 16
-    assert sparkline([], 16) == ""
+    assert Trend([1.0, 0.0, None, float("nan"), 1.0]).line(5) == "▅   ▅"
+    assert Trend().line(16) == ""
+
+
+def test_a_long_trend_keeps_its_course_and_little_memory() -> None:
+    long = Trend(10.0 ** (-8 * n / 10_000) for n in range(10_000))
+    assert len(long.points) <= 64
+    assert long.line(8) == "█▇▆▅▄▃▂▁"

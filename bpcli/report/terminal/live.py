@@ -1,4 +1,4 @@
-"""Draws the live view: at most ten times a second, and for at most 2% of the time."""
+"""Draws the live view: at most ten times a second, and for less than 2% of the time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bpcli.report.terminal.document import console, text_of
 from bpcli.training import EpochEvent, Listener, StepEvent, Trainer
 
 _SHORTEST = 0.1  # seconds between drawings
-_SHARE = 0.02  # of the time that drawing may take
+_SHARE = 0.015  # of the time that drawing may take
 
 
 class LiveView(Listener):
