@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from bpcli.data import Description
 from bpcli.diagnosis.facts import Inputs, Outputs
 from bpcli.diagnosis.finding import Severity
 from bpcli.diagnosis.flow import (
@@ -22,6 +23,7 @@ from bpcli.diagnosis.prediction import Prediction
 from bpcli.diagnosis.statistics import median
 from bpcli.diagnosis.thresholds import Thresholds
 from bpcli.diagnosis.verdict import Verdict
+from bpcli.network import Network
 from bpcli.spec.model import Spec
 from bpcli.training import NonFinite
 
@@ -34,6 +36,15 @@ class Moment:
 
     step: int
     figures: Mapping[str, Figures]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What was built to be looked at: a spec with its network, as it starts, and its data."""
+
+    spec: Spec
+    network: Network
+    description: Description
 
 
 @dataclass
@@ -52,7 +63,7 @@ class Evidence:
     prediction: Prediction | None = None
     inputs: Inputs | None = None
     outputs: Outputs | None = None
-    spec: Spec | None = None
+    subject: Subject | None = None
     learning_rate: float | None = None
     experiment: Callable[[str], float | None] | None = None
     wrong_gradients: Sequence[tuple[str, str]] = ()  # (layer, what is wrong)

@@ -4,19 +4,20 @@ experiments that tell why."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from bpcli.build import network_on
 from bpcli.data import Dataset, load_data
 from bpcli.diagnosis.diagnosis import Diagnosis, diagnose
-from bpcli.diagnosis.evidence import Evidence
+from bpcli.diagnosis.evidence import Evidence, Subject
 from bpcli.diagnosis.facts import inputs_of, outputs_of
 from bpcli.diagnosis.laboratory import Laboratory
 from bpcli.diagnosis.layer_facts import layers_of, symmetric_layers
 from bpcli.diagnosis.measurement import Measurement, batches_of, measure
 from bpcli.diagnosis.prediction import Prediction, predict, signal_of
 from bpcli.diagnosis.reference import Expectation, expectation
+from bpcli.diagnosis.remedies import remedies_for
 from bpcli.diagnosis.thresholds import Thresholds, thresholds_of
 from bpcli.diagnosis.trial import (
     Trial,
@@ -27,6 +28,7 @@ from bpcli.diagnosis.trial import (
     total_steps,
 )
 from bpcli.diagnosis.verdict import Verdict, verdict
+from bpcli.gradcheck import Fault, quick_check
 from bpcli.network import Network
 from bpcli.spec.model import Spec
 
@@ -34,6 +36,7 @@ SEEDS_AT_START = 5
 BATCHES = 3
 _TRIAL_SECONDS = 1.5  # of each training run, as the cost model counts them
 _MEASURE_SECONDS = 1.0
+_CHECKED = 16  # examples that gradients are checked on
 _SURE = 0.1  # a share this far from the line of failure needs no second run
 
 Say = Callable[[str], None]
@@ -48,6 +51,7 @@ def diagnose_spec(
     *,
     train: bool = True,
     ignore: Iterable[str] = (),
+    layers: Mapping[str, type] | None = None,
     say: Say = _silent,
 ) -> Diagnosis:
     """How gradients flow in the spec's network and what is wrong.
@@ -59,7 +63,21 @@ def diagnose_spec(
     dataset = load_data(spec)
     probe = Probe(spec, dataset, thresholds, say)
     evidence = probe.evidence(train=train)
-    return diagnose(evidence, (*spec.diagnosis.ignore, *ignore))
+    found = diagnose(evidence, (*spec.diagnosis.ignore, *ignore))
+    input_shape = dataset.preparation.inputs.shape
+    findings = tuple(
+        finding.with_remedies(remedies_for(finding, spec, input_shape, layers))
+        for finding in found.findings
+    )
+    return replace(found, findings=findings)
+
+
+def _fault(fault: Fault) -> str:
+    """its gradient by the inputs, residual path left out."""
+    if not fault.gradient:
+        return fault.message
+    looks = f", looks like: {fault.hint}" if fault.hint else ""
+    return f"its gradient by the {fault.gradient} is no derivative{looks}"
 
 
 class Probe:
@@ -84,13 +102,23 @@ class Probe:
             prediction=prediction,
             inputs=inputs_of(part),
             outputs=outputs_of(spec, first, part),
-            spec=spec,
+            subject=Subject(
+                spec, first, self.dataset.preparation.description(self.dataset.examples)
+            ),
             learning_rate=spec.optimizer.learning_rate,
             symmetric=symmetric_layers(first),
         )
-        if train:
+        self.say("checking the gradients")
+        evidence.wrong_gradients = self._wrong_gradients(first)
+        if train and not evidence.wrong_gradients:
             self._train(evidence, first)
         return evidence
+
+    def _wrong_gradients(self, network: Network) -> list[tuple[str, str]]:
+        """(layer, what is wrong) of every backward pass that is no derivative."""
+        inputs, targets = batches_of(self.dataset.train, 1)[0]
+        found = quick_check(network, inputs[:_CHECKED], targets[:_CHECKED])
+        return [(fault.layer, _fault(fault)) for fault in found]
 
     def _start(self, first: Network) -> Measurement:
         self.say("measuring the network as it starts")

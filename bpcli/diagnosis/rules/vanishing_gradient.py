@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from bpcli.diagnosis import causes
 from bpcli.diagnosis.evidence import Evidence, Moment
 from bpcli.diagnosis.finding import Finding
-from bpcli.diagnosis.rules.rule import Explanation, Rule, span
+from bpcli.diagnosis.rules.rule import Explanation, Rule
 from bpcli.diagnosis.through_time import steps_to_one_percent, time_decays
 
 
@@ -62,8 +62,8 @@ Hochreiter 1991; Bengio, Simard & Frasconi 1994; Glorot & Bengio 2010; Schoenhol
         yield self.finding(
             severity,
             layers,
-            f"gradients shrink {times} going back: {span(layers)} get "
-            f"{_share(decay.total)} of what the last layer gets",
+            f"gradients shrink {times} going back: {layers[0]} gets "
+            f"{_share(decay.total)} of what {evidence.trunk[-1]} gets",
             first_step=first,
             cause=cause.word if cause else None,
             gradient_slope=decay.slope if math.isfinite(decay.slope) else None,

@@ -1,0 +1,190 @@
+"""Diagnoses what happened: the lines of a gradients.jsonl, of bpcli or any other framework.
+
+A line needs `step`, and `layers` in forward order with `name` and `gradient_norm` each; all else
+that the recorder writes is used where it is there. `docs/gradients_jsonl.md` shows the hook.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bpcli.diagnosis.diagnosis import Diagnosis, diagnose
+from bpcli.diagnosis.evidence import Evidence
+from bpcli.diagnosis.flow import LayerFacts
+from bpcli.diagnosis.kinds import MULTIPLYING, NORMALIZING
+from bpcli.diagnosis.statistics import median
+from bpcli.diagnosis.thresholds import Thresholds
+from bpcli.diagnosis.verdict import Verdict
+from bpcli.errors import DataError
+from bpcli.training import NonFinite
+
+_LARGEST_LINE = 1 << 22  # characters
+_MOST_LINES = 20_000  # of a longer log, lines at equal distances
+_SIDE = re.compile(r"norm|bn\d*$|embed|dropout|position", re.IGNORECASE)
+_NUMBERS = (
+    "gradient_norm", "delta_norm", "weight_norm", "update_ratio", "activation_rms",
+    "activation_mean", "gradient_noise", "saturated", "dead_units", "non_finite",
+)  # fmt: skip
+# what a figure that is not finite says, in the order in which it arises
+_ARISES = {
+    "activation_rms": "activation", "delta_norm": "gradient", "gradient_norm": "gradient",
+    "weight_norm": "parameter",
+}  # fmt: skip
+_TENTH = 10
+
+
+def diagnose_log(path: Path, *, ignore: Iterable[str] = ()) -> Diagnosis:
+    """What the log shows; raises DataError where it is none."""
+    lines = read_log(path)
+    thresholds = Thresholds()
+    evidence = Evidence(_layers(lines), thresholds, runs=[lines])
+    add_what_happened(evidence, lines)
+    return diagnose(evidence, ignore)
+
+
+def add_what_happened(evidence: Evidence, lines: list[dict[str, Any]]) -> None:
+    """The losses, the first value that is not finite, and whether the loss stands still."""
+    losses = [line["loss"] for line in lines if line.get("loss") is not None]
+    evidence.losses = [losses]
+    evidence.non_finite = [first_non_finite(lines)]
+    evidence.verdict = _verdict(losses, evidence)
+
+
+def _verdict(losses: list[float], evidence: Evidence) -> Verdict:
+    """Of a log alone: a loss that is no lower at the end than at the start fails."""
+    if any(evidence.non_finite):
+        return Verdict(fails=True)
+    if len(losses) < 2 * _TENTH:
+        return Verdict()
+    tenth = len(losses) // _TENTH
+    first, last = median(losses[:tenth]), median(losses[-tenth:])
+    if not first > 0:
+        return Verdict()
+    removed = 1 - last / first
+    return Verdict(fails=removed < evidence.thresholds.still_share or None, removed=removed)
+
+
+def first_non_finite(lines: list[dict[str, Any]]) -> NonFinite | None:
+    """The first layer and step at which a figure is not finite."""
+    for line in lines:
+        step, epoch = line["step"], int(line.get("epoch") or 0)
+        for layer in line["layers"]:
+            for key, quantity in _ARISES.items():
+                value = layer.get(key)
+                if value is not None and not math.isfinite(value):
+                    return NonFinite(step, epoch, quantity, layer["name"])
+        loss = line.get("loss")
+        if loss is not None and not math.isfinite(loss):
+            return NonFinite(step, epoch, "loss", None)
+    return None
+
+
+def _layers(lines: list[dict[str, Any]]) -> tuple[LayerFacts, ...]:
+    """Every layer that a line names; those that only normalize or look up are no trunk."""
+    found: dict[str, LayerFacts] = {}
+    for layer in (layer for line in lines for layer in line["layers"]):
+        if layer["name"] not in found:
+            kind = str(layer.get("type", ""))
+            trunk = kind in MULTIPLYING or not (
+                kind in NORMALIZING or _SIDE.search(layer["name"].rpartition(".")[2])
+            )
+            found[layer["name"]] = LayerFacts(layer["name"], kind, trunk=trunk)
+    return tuple(found.values())
+
+
+# reading
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The lines, checked; a torn last line is left out."""
+    try:
+        texts = _texts(path)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    lines = []
+    for number, text in texts:
+        parsed = _parsed(path, number, text, last=number == texts[-1][0])
+        if parsed is not None:
+            lines.append(parsed)
+    if not lines:
+        raise DataError(f"{path}: holds no line; expected one JSON object a line, as {_EXAMPLE}")
+    return lines
+
+
+_EXAMPLE = '{"step": 1, "layers": [{"name": "dense_1", "gradient_norm": 0.1}]}'
+
+
+def _texts(path: Path) -> list[tuple[int, str]]:
+    with path.open(encoding="utf-8") as file:
+        texts = [(number, line) for number, line in enumerate(file, 1) if line.strip()]
+    stride = math.ceil(len(texts) / _MOST_LINES) if texts else 1
+    return texts[::stride]
+
+
+def _parsed(path: Path, number: int, text: str, *, last: bool) -> dict[str, Any] | None:
+    problem = None
+    line: Any = None
+    if len(text) > _LARGEST_LINE:
+        problem = f"a line holds at most {_LARGEST_LINE:,} characters"
+    else:
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            if last and not text.endswith("\n"):
+                return None
+            problem = f"is not JSON ({error})"
+    problem = problem or _problem(line)
+    if problem:
+        raise DataError(f"{path}:{number}: {problem}; expected a line like {_EXAMPLE}")
+    return _clean(line)
+
+
+def _problem(line: Any) -> str | None:
+    """What is wrong with a line; None if nothing is."""
+    if not isinstance(line, dict):
+        return "is not an object"
+    step = line.get("step")
+    if not isinstance(step, int) or isinstance(step, bool):
+        return f"`step` must be a whole number, received {step!r:.40}"
+    layers = line.get("layers")
+    if not isinstance(layers, list) or not layers:
+        return "`layers` must be a list of one object a layer"
+    for layer in layers:
+        if not isinstance(layer, dict) or not isinstance(layer.get("name"), str):
+            return "each of `layers` needs a `name`"
+        if "gradient_norm" not in layer and "delta_norm" not in layer:
+            return f"layer {layer['name']!r:.60} needs a `gradient_norm`"
+        wrong = next((key for key in _NUMBERS if not _is_number(layer.get(key))), None)
+        if wrong:
+            return f"`{wrong}` of layer {layer['name']!r:.60} must be a number or null"
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _clean(line: dict[str, Any]) -> dict[str, Any]:
+    """Numbers as floats; a null that bpcli wrote for one that is not finite comes back as nan."""
+    places = line.get("non_finite")
+    lost = set(map(str, places)) if isinstance(places, list) else set()
+    layers = []
+    for number, layer in enumerate(line["layers"]):
+        figures = dict(layer)
+        for key in _NUMBERS:
+            value = layer.get(key)
+            if value is not None:
+                figures[key] = float(value)
+            elif f"layers.{number}.{key}" in lost:
+                figures[key] = math.nan
+        layers.append(figures)
+    loss = line.get("loss")
+    known = float(loss) if loss is not None and _is_number(loss) else None
+    return line | {"layers": layers, "loss": math.nan if "loss" in lost else known}

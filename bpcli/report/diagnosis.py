@@ -1,0 +1,234 @@
+"""How gradients flow, and what is wrong: a diagnosis for people and for programs."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from bpcli.diagnosis.diagnosis import Diagnosis, LayerFlow
+from bpcli.diagnosis.finding import Finding, Severity
+from bpcli.report.bars import LogarithmicScale
+from bpcli.report.document import (
+    Block,
+    Column,
+    Document,
+    Lines,
+    Piece,
+    Span,
+    Style,
+    Table,
+)
+from bpcli.report.text import plural, scientific, shorten
+
+_WIDTH = 80
+_BAR = 22  # columns
+_MOST_ROWS = 24  # of the table; the layers in the middle of a deeper network are left out
+_STYLES: dict[Severity, Style] = {"error": "bad", "warning": "warning", "info": "accent"}
+Row = list[Piece]
+
+
+def diagnosis_report(
+    diagnosis: Diagnosis, opening: Iterable[Block] = (), *, hints: Sequence[str] = ()
+) -> Document:
+    """``opening`` blocks, the layers, the slopes and the findings, gravest first."""
+    blocks: list[Block] = list(opening)
+    if diagnosis.layers:
+        blocks += [_layer_table(diagnosis), Lines(tuple(_slopes(diagnosis)))]
+    blocks += [Lines(tuple(_finding(finding))) for finding in diagnosis.findings]
+    blocks.append(Lines((_conclusion(diagnosis),)))
+    if hints:
+        blocks.append(Lines(tuple(hints)))
+    return Document(blocks, diagnosis.as_json())
+
+
+# the layers
+
+
+def _layer_table(diagnosis: Diagnosis) -> Table:
+    rows = list(diagnosis.layers)
+    norms = [row.figures.get("delta_norm") for row in rows if row.trunk]
+    expected = [row.predicted_delta_norm for row in rows if row.trunk]
+    key = "delta_norm"
+    if not any(norms):
+        key, expected = "gradient_norm", []
+        norms = [row.figures.get(key) for row in rows if row.trunk]
+    scale = LogarithmicScale([*norms, *expected], _BAR)
+    still = set(diagnosis.evidence.standing_still())
+    shown, left_out = _without_the_middle(rows)
+    cells = [_row(row, key, scale, still) for row in shown]
+    if left_out:
+        gap: Row = [Span(f"... {left_out} more", "muted"), "", "", "", "", ""]
+        cells.insert(_MOST_ROWS // 2, gap)
+    title = "‖∂L/∂z‖" if key == "delta_norm" else "‖∂L/∂W‖"
+    return Table(
+        (
+            Column("layer", "left", shortens=True),
+            Column(title),
+            Column("backward ◂", "left"),
+            Column("theory"),
+            Column("update:weight"),
+            Column("", "left"),
+        ),
+        cells,
+    )
+
+
+def _without_the_middle(rows: list[LayerFlow]) -> tuple[list[LayerFlow], int]:
+    left_out = len(rows) - _MOST_ROWS
+    if left_out <= 1:
+        return rows, 0
+    half = _MOST_ROWS // 2
+    return rows[:half] + rows[-half:], left_out
+
+
+def _row(row: LayerFlow, key: str, scale: LogarithmicScale, still: set[str]) -> Row:
+    value = row.figures.get(key)
+    bar: Piece = scale.bar(value, row.predicted_delta_norm if key == "delta_norm" else None)
+    if not row.trunk:
+        bar = Span("", "muted")
+    return [
+        row.name,
+        _number(value),
+        bar,
+        Span(_number(row.predicted_delta_norm), "muted"),
+        _number(row.figures.get("update_ratio")),
+        _note(row, still),
+    ]
+
+
+def _note(row: LayerFlow, still: set[str]) -> Piece:
+    if row.name in still:
+        return Span("stands still", "warning")
+    for key, word in (("dead_units", "dead"), ("saturated", "saturated")):
+        share = row.figures.get(key)
+        if share is not None and share >= 0.5:
+            return Span(f"{share:.0%} {word}", "warning")
+    return ""
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else scientific(value)
+
+
+def _slopes(diagnosis: Diagnosis) -> Iterable[Piece]:
+    flow = diagnosis.flow
+    gradient, theory = flow.gradient, flow.predicted_gradient_slope
+    if gradient is not None and math.isfinite(gradient.slope):
+        error = f" ± {gradient.error:.2f}" if math.isfinite(gradient.error) else ""
+        expected = f" (theory {_signed(theory)})" if theory is not None else ""
+        yield (
+            f"gradient slope {_signed(gradient.slope)}{error} a layer{expected}: "
+            f"{_in_words(gradient.slope)} with every layer back"
+        )
+    if flow.activation is not None and math.isfinite(flow.activation.slope):
+        yield f"signal slope   {_signed(flow.activation.slope)} a layer"
+    share = diagnosis.evidence.verdict.share
+    if share is not None:
+        yield f"training       {_training(share)}"
+
+
+def _signed(value: float) -> str:
+    rounded = f"{value:+.2f}"
+    return rounded.replace("+", "") if rounded in ("+0.00", "-0.00") else rounded
+
+
+def _in_words(slope: float) -> str:
+    factor = math.exp(min(abs(slope), 700))
+    if factor < 1.05:
+        return "the same"
+    return f"{factor:.3g} times {'smaller' if slope < 0 else 'larger'}"
+
+
+def _training(share: float) -> str:
+    if share <= 0.02:
+        return "no better than chance"
+    return f"{min(share, 9.99):.0%} of the way from chance to a plain network's score on these data"
+
+
+# the findings
+
+
+def _finding(finding: Finding) -> Iterable[Sequence[Piece]]:
+    places = ", ".join(finding.layers[:2])
+    if len(finding.layers) > 2:
+        places = f"{finding.layers[0]} to {finding.layers[-1]}"
+    since = "from the start" if finding.first_step == 0 else f"from step {finding.first_step:,} on"
+    where = f"{places}, {since}" if places else since
+    yield (
+        f"{finding.code} ",
+        Span(f"{finding.severity:<7}", _STYLES[finding.severity]),
+        " ",
+        Span(finding.name, "strong"),
+        f"  {shorten(where, _WIDTH - 18 - len(finding.name))}",
+    )
+    yield from _wrapped("what ", finding.message)
+    explanation = finding.evidence.get("explanation")
+    if explanation:
+        yield from _wrapped("cause", str(explanation))
+    symptoms = finding.evidence.get("symptoms")
+    if symptoms:
+        yield from _wrapped("hence", ", ".join(symptoms))
+    if finding.remedies:
+        yield from _wrapped("cure ", finding.remedies[0].description)
+    yield from _wrapped("more ", f"bpcli explain {finding.code}")
+
+
+def _wrapped(title: str, text: str) -> Iterable[Sequence[Piece]]:
+    lines = textwrap.wrap(text, _WIDTH - 9, break_long_words=False, break_on_hyphens=False)
+    for number, line in enumerate(lines):
+        yield (Span(f"  {title if number == 0 else '     '}  ", "muted"), line)
+
+
+def _conclusion(diagnosis: Diagnosis) -> Piece:
+    if not diagnosis.findings:
+        return Span("no findings", "good")
+    counts = {
+        severity: sum(finding.severity == severity for finding in diagnosis.findings)
+        for severity in ("error", "warning", "info")
+    }
+    words = {"error": "error", "warning": "warning", "info": "remark"}
+    return ", ".join(plural(count, words[name]) for name, count in counts.items() if count)
+
+
+# annotations
+
+
+def github_annotations(diagnosis: Diagnosis, file: str) -> str:
+    """A workflow command of GitHub Actions for each finding, at its layer's line of the spec."""
+    commands = {"error": "error", "warning": "warning", "info": "notice"}
+    lines = []
+    for finding in diagnosis.findings:
+        place = _place(diagnosis, finding)
+        at = f"file={_property(file)}" + (f",line={place[0]},col={place[1]}" if place else "")
+        title = _property(f"{finding.code} {finding.name}")
+        lines.append(
+            f"::{commands[finding.severity]} {at},title={title}::{_data(finding.message)}\n"
+        )
+    return "".join(lines)
+
+
+def _place(diagnosis: Diagnosis, finding: Finding) -> tuple[int, int] | None:
+    subject = diagnosis.evidence.subject
+    if subject is None:
+        return None
+    path = _SETTINGS.get(finding.name, "network")
+    if finding.layers and path == "network":
+        path = diagnosis.evidence.facts(finding.layers[0]).place
+    place = subject.spec.source.place(path)
+    return (place.line, place.column) if place.line else None
+
+
+_SETTINGS = {
+    "learning-rate-too-high": "optimizer",
+    "learning-rate-too-low": "optimizer",
+    "unscaled-inputs": "data",
+}
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
