@@ -86,7 +86,7 @@ def _gather(values: Array, starts: Array, into: Array) -> None:
     if wide.dtype == values.dtype:
         values.take(places, axis=0, out=wide, mode="clip")
     else:
-        np.copyto(wide, values[places])
+        np.copyto(wide, values.take(places, axis=0, mode="clip"))
 
 
 def _working(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from bpcli.build import build_network, prepare
 from bpcli.data import Part, Preparation, describe, load_data, read_part
+from bpcli.data.sequences import windows_of
 from bpcli.data.windows import WindowPart, Windows
 from bpcli.errors import BpcliError, DataError, SpecError
+from bpcli.spec import dump_spec, parse_spec, resolve_paths
 
 from .support import load, spec_of, write
 
@@ -196,6 +198,18 @@ def test_texts_that_are_none(tmp_path: Path, content: bytes, message: str) -> No
     (tmp_path / "a.txt").write_bytes(content)
     with pytest.raises(DataError, match=message):
         load(tmp_path, "path: a.txt, sequence_length: 2")
+
+
+@pytest.mark.parametrize(
+    ("data", "loss"),
+    [("path: a.txt, sequence_length: 4", "cross_entropy"),
+     ("path: a.csv, window: 4, horizon: 2", "mse")],
+)  # fmt: skip
+def test_a_spec_keeps_its_windows(tmp_path: Path, data: str, loss: str) -> None:
+    spec = spec_of(tmp_path, data, loss=loss)
+    resolved = parse_spec(dump_spec(resolve_paths(spec)))
+    assert resolved.data.path == str(tmp_path / spec.data.path)
+    assert windows_of(resolved.data) == windows_of(spec.data) is not None
 
 
 # series
