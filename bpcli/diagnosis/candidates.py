@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bpcli.build import network_on
@@ -65,13 +65,14 @@ class Budget:
 
     seconds: float = math.inf
     runs: float = math.inf
+    clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        self.start, self.spent = time.monotonic(), 0
+        self.start, self.spent = self.clock(), 0
 
     def left(self) -> float:
         """The share that is left, of what is scarcer."""
-        elapsed = time.monotonic() - self.start
+        elapsed = self.clock() - self.start
         return min(1 - elapsed / self.seconds, 1 - self.spent / self.runs)
 
 

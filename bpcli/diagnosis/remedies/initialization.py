@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from bpcli.diagnosis.expectation import Activation
+from bpcli.diagnosis.expectation import Activation, moments
 from bpcli.diagnosis.initial_moments import initial_moments
 from bpcli.diagnosis.remedies.outline import Outline, Written
 from bpcli.diagnosis.remedies.treatment import Prescription, Treatment
-from bpcli.diagnosis.theory import critical_weight_variance
+from bpcli.diagnosis.theory import critical_weight_variance, preserving_weight_variance
 from bpcli.network.initializers import fans
 from bpcli.network.layer import Layer
 from bpcli.network.parameters import flatten
@@ -45,15 +45,21 @@ def critical(outline: Outline) -> Prescription | None:
 
 
 def weight_variance(activation: Layer | None) -> float | None:
-    """σ_w² = fan_in Var[W] with χ₁ = 1; None where an activation has none that makes sense."""
+    """σ_w² = fan_in Var[W] with χ₁ = 1 or near it; None where none makes sense."""
     if activation is None or activation.name in ("identity", "tanh", "selu"):
         return 1.0
     if activation.name in ("relu", "leaky_relu"):  # scale-free: exact without quadrature
         return 2 / (1 + getattr(activation, "slope", 0.0) ** 2)
     if activation.name == "softmax":  # does not act on each unit alone
         return None
-    found = critical_weight_variance(Activation(activation))
-    return found if found is not None and found <= _LARGEST else None
+    measured = Activation(activation)
+    preserving = preserving_weight_variance(measured)
+    if preserving is not None:
+        chi = preserving * moments(measured, 1.0).slope_square
+        if _CLOSE[0] < chi < _CLOSE[1]:  # ELU, GELU and their like: signals stay, gradients nearly
+            return preserving
+    critical = critical_weight_variance(measured)
+    return critical if critical is not None and critical <= _LARGEST else None
 
 
 def _is_off(written: Written, variance: float, free: bool) -> bool:
@@ -87,7 +93,7 @@ def _init(written: Written, variance: float, followed_by: Layer | None) -> Any:
 def _describe(init: Any, followed_by: Layer | None) -> str:
     name = init if isinstance(init, str) else f"variance {init['variance_scaling']['scale']}/fan_in"
     after = f" for {followed_by.name}" if followed_by else ""
-    return f"start the weights at criticality{after}: init {name}, χ₁ = 1"
+    return f"start the weights at criticality{after}: init {name}"
 
 
 CRITICAL_INIT = Treatment("critical initialization", 1, critical)

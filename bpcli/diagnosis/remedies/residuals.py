@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-
 from bpcli.diagnosis.remedies.outline import ACTIVATIONS, AFFINE, NORMS, Outline, Written
 from bpcli.diagnosis.remedies.treatment import Prescription, Treatment
 from bpcli.spec.changes import Change
@@ -43,18 +41,17 @@ def _times(outline: Outline, path: str) -> int:
 
 
 def _blocks(layers: list[Written], output: Written | None) -> list[list[Written]]:
-    """Neighbours that keep the shape, cut so that each block has one affine layer."""
-    found: list[list[Written]] = []
-    for usable, run in groupby(layers, key=lambda each: _usable(each, output)):
-        if not usable:
-            continue
-        for each in run:
-            adjacent = bool(found) and found[-1][-1].index + 1 == each.index
-            leads = each.name in NORMS and _has_affine(found[-1]) if adjacent else True
-            second = each.name in AFFINE and adjacent and _has_affine(found[-1])
-            if not adjacent or leads or second:
-                found.append([])
-            found[-1].append(each)
+    """Neighbours that keep the shape, cut so that each has one affine layer, its norms before it
+    and its activation after it."""
+    found: list[list[Written]] = [[]]
+    for each in layers:
+        block = found[-1]
+        if not _usable(each, output):
+            found.append([])
+        elif each.name in AFFINE | NORMS and _has_affine(block):
+            found.append([each])
+        elif each.name in AFFINE | NORMS or block:  # a block begins with neither bend nor dropout
+            block.append(each)
     return [block for block in found if _has_affine(block)]
 
 
