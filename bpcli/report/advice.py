@@ -11,8 +11,9 @@ def non_finite_advice(spec: Spec, found: NonFinite) -> list[Piece | tuple[Piece,
     """Where the first value that is not finite arose, and what would keep it from arising."""
     at_once = found.step == 1 and found.quantity in ("activation", "loss", "gradient")
     return [
-        (Span("Stopped: ", "bad"), found.message),
-        "  the last checkpoint before it is kept; to get past it, try",
+        (Span("Stopped", "bad"), ", the last checkpoint before it is kept"),
+        f"  {found.message}",
+        "  to get past it, try",
         *(f"    {line}" for line in (_at_the_start(spec) if at_once else _while_learning(spec))),
     ]
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bpcli.cli.commands.train import _exit_code
+from bpcli.training import Outcome
 from bpcli.training.checkpoint import load
 
 from .program import SPEC, Ended, bpcli, checked, command, environment, inside, results, write_spec
@@ -197,3 +199,12 @@ def test_a_folder_that_cannot_be_written_to(folder: Path) -> None:
 def test_a_spec_from_standard_input_trains(folder: Path) -> None:
     assert bpcli("train", "-", "-q", folder=folder, stdin=SPEC).returncode == 0
     assert (folder / "runs/small/1/summary.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "severity", "code"),
+    [("error", "error", 1), ("error", "warning", 0), ("warning", "error", 1),
+     ("info", "info", 1), ("never", "error", 0)],
+)  # fmt: skip
+def test_findings_decide_the_exit_code(fail_on: str, severity: str, code: int) -> None:
+    assert _exit_code(Outcome("finished", 3, 15), [{"severity": severity}], fail_on) == code
