@@ -142,21 +142,25 @@ def _report(
     summary = training.run.read_summary()
     assert summary is not None
     run = shown_path(training.run.path)
-    done = summary["reason"] in ("finished", "early_stopping")
     output.show(
         training_report(
             run,
             training.spec.name,
             summary,
             findings=findings or [],
-            next_commands=_next_commands(run) if done else (),
+            next_commands=_next_commands(run, summary["reason"]),
             seconds=seconds,
         )
     )
 
 
-def _next_commands(run: str) -> tuple[str, ...]:
-    return (f"bpcli evaluate {run}", f"bpcli predict {run} FILE")
+def _next_commands(run: str, reason: str) -> list[str]:
+    """What one may want to do with a run that ended so."""
+    if reason == "interrupted":
+        return []  # a message has said it
+    if reason == "non_finite":
+        return [f"bpcli diagnose {run}"]
+    return [f"bpcli {name} {run}" for name in ("diagnose", "evaluate", "report")]
 
 
 def _exit_code(outcome: Outcome, findings: list[dict[str, Any]], fail_on: str) -> int:
