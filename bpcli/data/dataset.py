@@ -34,7 +34,7 @@ from bpcli.data.sources import (
     kind_of_file,
     open_source,
 )
-from bpcli.data.sources.source import Array
+from bpcli.data.sources.source import Array, RowsOf
 from bpcli.data.split import split_rows
 from bpcli.data.targets import NUMBERS, distinct, fit_targets, output_shape_of
 from bpcli.errors import Problem, SpecError
@@ -281,7 +281,7 @@ def _part(preparation: Preparation, examples: Examples, rows: Rows, *, strict: b
     raw = examples.targets
     if raw is None:
         return Part(inputs, np.empty((len(inputs), 0), np.float32))
-    return Part(inputs, preparation.targets.encode(raw.of(rows), _RowsOf(examples.source, rows)))
+    return Part(inputs, preparation.targets.encode(raw.of(rows), RowsOf(examples.source, rows)))
 
 
 def _mapped_part(preparation: Preparation, examples: Examples, rows: Rows) -> Part:
@@ -310,20 +310,6 @@ def _mapped_part(preparation: Preparation, examples: Examples, rows: Rows) -> Pa
 
 def _as_is(block: Array) -> Array:
     return block
-
-
-class _RowsOf(Source):
-    """Some rows of a source, for messages that count them from 0."""
-
-    def __init__(self, source: Source, rows: Rows) -> None:
-        self.source, self.rows = source, rows
-
-    def files(self) -> tuple[Path, ...]:
-        return self.source.files()
-
-    def locate(self, row: int, column: str = "", index: int | None = None) -> str:
-        number = row if self.rows is None else int(self.rows[row])
-        return self.source.locate(number, column, index)
 
 
 # places

@@ -16,7 +16,7 @@ def usable_rows(examples: Examples, missing: str | None) -> Array | None:
     """The rows to work with, None for all.
 
     `drop` leaves out every example with a gap. `mean` keeps those with gaps in their inputs: they
-    are filled later. Inputs that stay on disk are looked through for `drop` alone, otherwise batch
+    are filled later. Arrays that stay on disk are looked through for `drop` alone, otherwise batch
     by batch. Raises DataError at the first gap that is not allowed.
     """
     if missing == "drop":
@@ -59,7 +59,10 @@ def target_gaps(examples: Examples) -> Array:
     """(examples,) of booleans: whether a target is missing."""
     if examples.targets is None:
         return np.zeros(len(examples), bool)
-    return np.asarray(_target_mask(examples.targets).any(axis=1))
+    gaps = np.zeros(len(examples), bool)
+    for rows, mask in _target_masks(examples.targets):
+        gaps[rows] = mask.any(axis=1)
+    return gaps
 
 
 def input_gaps(examples: Examples) -> Array:
@@ -76,10 +79,13 @@ def input_gaps(examples: Examples) -> Array:
 
 def _first_target_gap(examples: Examples) -> list[tuple[int, int]]:
     """(row, place below 0) of the first gap among the targets, if there is one."""
-    if examples.targets is None:
+    targets = examples.targets
+    if targets is None or (isinstance(targets.values, np.memmap) and targets.values.ndim > 1):
         return []
-    mask = _target_mask(examples.targets)
-    return [(int(row), int(column) - mask.shape[1]) for row, column in np.argwhere(mask)[:1]]
+    for rows, mask in _target_masks(targets):
+        for row, column in np.argwhere(mask)[:1]:
+            return [(rows.start + int(row), int(column) - mask.shape[1])]
+    return []
 
 
 def _first_input_gaps(examples: Examples) -> Iterator[tuple[int, int]]:
@@ -101,14 +107,12 @@ def _column_mask(column: Column) -> Array:
     return ~np.isfinite(column.values) if isinstance(column, Numbers) else column.codes < 0
 
 
-def _target_mask(targets: RawTargets) -> Array:
-    """(examples, columns) of booleans."""
-    values = targets.values.reshape(len(targets.values), -1)
-    if targets.words is not None:
-        return np.asarray(values < 0)
-    if values.dtype.kind != "f":
-        return np.zeros((len(values), 1), bool)
-    return ~np.isfinite(values)
+def _target_masks(targets: RawTargets) -> Iterator[tuple[slice, Array]]:
+    """(rows, mask of their targets) a few megabytes at a time."""
+    if targets.words is None:
+        yield from _array_masks(targets.values)
+        return
+    yield slice(0, len(targets.values)), targets.values.reshape(len(targets.values), -1) < 0
 
 
 def _array_masks(inputs: Array) -> Iterator[tuple[slice, Array]]:

@@ -76,19 +76,21 @@ class MappedPart(Part):
         """(inputs, targets) of these rows, in arrays of their own."""
         rows = rows if self.rows is None else self.rows[rows]
         inputs = self._prepare_inputs(np.asarray(self.inputs[rows]))
-        if not np.isfinite(inputs).all():
-            self._refuse(rows, inputs)
-        return inputs, self._prepare_targets(np.asarray(self.targets[rows]))
+        targets = np.asarray(self.targets[rows])
+        self._check(rows, inputs, "`missing: mean` to fill such values or `missing: drop`")
+        self._check(rows, targets, "`missing: drop`; a target cannot be filled")
+        return inputs, self._prepare_targets(targets)
 
     def slice(self, start: int, stop: int) -> Batch:
         """(inputs, targets) of consecutive rows."""
         return self.take(np.arange(start, min(stop, len(self))))
 
-    def _refuse(self, rows: Array, inputs: Array) -> None:
-        wrong = int(np.argwhere(~np.isfinite(inputs))[0][0])
+    def _check(self, rows: Array, values: Array, cure: str) -> None:
+        if np.isfinite(values).all():
+            return
+        wrong = int(np.argwhere(~np.isfinite(values))[0][0])
         raise DataError(
-            f"{self.place}: example {int(rows[wrong])} holds a value that is not finite; say "
-            "`missing: mean` to fill such values"
+            f"{self.place}: example {int(rows[wrong])} has a value that is not finite; say {cure}"
         )
 
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from bpcli.data.scaling import Scaling, fit_scaling, statistics
 from bpcli.data.sources import OptionError, Source
-from bpcli.data.sources.source import Array, RawTargets, Shape, TargetHeader
+from bpcli.data.sources.source import Array, RawTargets, RowsOf, Shape, TargetHeader
 from bpcli.errors import DataError
 from bpcli.spec.model import Spec
 
@@ -208,11 +208,10 @@ def _single_output(spec: Spec) -> bool:
 
 def fit_targets(spec: Spec, raw: RawTargets, rows: Array | None, source: Source) -> Targets:
     """Learns classes and scale from the rows of the training part."""
-    training = raw if rows is None else RawTargets(
-        raw.names, raw.values[rows], raw.words, raw.labels
-    )  # fmt: skip
     header = TargetHeader(raw.values.shape[1:], raw.labels)
-    classes = None
+    classes, training = None, raw
+    if spec.loss.name not in NUMERIC_LOSSES or raw.labels:
+        training, source = raw.of(rows), RowsOf(source, rows)
     if raw.labels or (spec.loss.name not in NUMERIC_LOSSES and not _several(spec, raw)):
         classes = sorted_classes(distinct(training)[0])
         header = TargetHeader(raw.values.shape[1:], raw.labels, classes)
@@ -232,7 +231,7 @@ def fit_targets(spec: Spec, raw: RawTargets, rows: Array | None, source: Source)
         classes,
         shape,
         spec.dtype,
-        _fit_scaling(spec.data.target_scale, _flat(training)) if encoding == NUMBERS else None,
+        _fit_scaling(spec.data.target_scale, _flat(raw), rows) if encoding == NUMBERS else None,
         raw.words is not None,
     )
 
@@ -241,13 +240,17 @@ def _several(spec: Spec, raw: RawTargets) -> bool:
     return spec.loss.name == "binary_cross_entropy" and raw.values.ndim > 1
 
 
-def _fit_scaling(scale: str | float, values: Array) -> Scaling:
+def _fit_scaling(scale: str | float, values: Array, rows: Array | None) -> Scaling:
     if scale == 0:
         raise OptionError("target_scale", "`target_scale: 0` would erase the targets")
     columns = values.shape[1]
     found = None
     if isinstance(scale, str) and scale != "none":
-        found = statistics(lambda part: values[part].astype(float), len(values), columns)
+        found = statistics(
+            lambda part: values[part if rows is None else rows[part]].astype(float),
+            len(values) if rows is None else len(rows),
+            columns,
+        )
     return fit_scaling(scale, found, columns)
 
 

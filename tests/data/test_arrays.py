@@ -197,10 +197,35 @@ def test_a_gap_in_a_pair_is_found_when_it_is_taken(tmp_path: Path) -> None:
     pair = save_pair(tmp_path, x)
     part = load(tmp_path, pair).train
     part.take(np.array([0, 1]))
-    with pytest.raises(DataError, match=r"x\.npy: example 3 holds a value that is not finite"):
+    with pytest.raises(DataError, match=r"x\.npy: example 3 has a value that is not finite"):
         part.take(np.array([0, 3]))
     assert np.isfinite(load(tmp_path, f"{pair}, missing: mean").train.take(np.arange(6))[0]).all()
     assert len(load(tmp_path, f"{pair}, missing: drop").train) == 5
+
+
+def test_targets_of_a_pair_may_be_as_large_as_its_inputs(tmp_path: Path) -> None:
+    x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (200_000, 200))
+    x[::1000] = 1
+    x.flush()
+    tracemalloc.start()
+    data = "inputs: x.npy, targets: x.npy, split: {test: 0.25}, target_scale: standard"
+    dataset = load(tmp_path, data, loss="mse")
+    inputs, targets = dataset.test.take(np.arange(64))
+    assert inputs.shape == targets.shape
+    assert tracemalloc.get_traced_memory()[1] < 60 << 20  # of 160 MB
+    tracemalloc.stop()
+
+
+def test_a_target_of_a_pair_that_is_not_finite(tmp_path: Path) -> None:
+    targets = np.array([[1.0, 10], [2, np.nan], [3, 30], [4, 40], [5, 50], [6, 60]])
+    pair = save_pair(tmp_path, y=targets)
+    part = load(tmp_path, pair, loss="mse").train
+    with pytest.raises(DataError, match=r"example 1 has a value that is not finite; say .*drop"):
+        part.take(np.array([0, 1]))
+    assert len(load(tmp_path, f"{pair}, missing: drop", loss="mse").train) == 5
+    pair = save_pair(tmp_path, y=np.array([0, 1, np.nan, 0, 1, 2]))
+    with pytest.raises(DataError, match="example 2, targets holds a target that is not finite"):
+        load(tmp_path, pair)
 
 
 def test_the_files_of_a_pair_are_never_written_to(tmp_path: Path) -> None:

@@ -118,6 +118,15 @@ def test_flags_that_are_neither_0_nor_1_have_their_place(tmp_path: Path) -> None
         of(tmp_path, [(0, 1), (1, 2)], "binary_cross_entropy")
 
 
+def test_flags_have_their_place_in_a_part_too(tmp_path: Path) -> None:
+    rows = "".join(f"{n},{n % 2},{1 if n < 17 else 3}\n" for n in range(20))
+    write(tmp_path / "t.csv", f"a,t,u\n{rows}")
+    for seed in range(3):
+        data = f"path: t.csv, target: [t, u], split: {{test: 0.5}}, seed: {seed}"
+        with pytest.raises(DataError, match=r"t\.csv:(19|20|21): column 'u' holds '3'"):
+            load(tmp_path, data, loss="binary_cross_entropy")
+
+
 def test_a_class_that_training_does_not_know(tmp_path: Path) -> None:
     write(tmp_path / "a.csv", "a,t\n1,x\n2,y\n")
     write(tmp_path / "b.csv", "a,t\n1,x\n2,z\n")

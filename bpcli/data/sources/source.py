@@ -132,6 +132,20 @@ class Source:
         return place + (f", {column}" if column else "") + (f" [{index}]" if index else "")
 
 
+class RowsOf(Source):
+    """Some rows of a source, for messages about those who count them from 0; None: all."""
+
+    def __init__(self, source: Source, rows: Array | None) -> None:
+        self.source, self.rows = source, rows
+
+    def files(self) -> tuple[Path, ...]:
+        return self.source.files()
+
+    def locate(self, row: int, column: str = "", index: int | None = None) -> str:
+        number = row if self.rows is None else int(self.rows[row])
+        return self.source.locate(number, column, index)
+
+
 def same_length(inputs: Array, targets: Array, place: str) -> None:
     """Every example needs its target."""
     if len(inputs) != len(targets):
