@@ -19,6 +19,7 @@ from bpcli.report.document import (
     Style,
     Table,
 )
+from bpcli.report.headline import headline
 from bpcli.report.text import plural, scientific, shorten
 
 _WIDTH = 80
@@ -40,6 +41,13 @@ def diagnosis_report(
     if hints:
         blocks.append(Lines(tuple(hints)))
     return Document(blocks, diagnosis.as_json())
+
+
+def subject_headline(diagnosis: Diagnosis) -> Block:
+    """Which network of which size on which data was diagnosed."""
+    subject = diagnosis.evidence.subject
+    assert subject is not None
+    return headline(subject.spec, subject.network.chain, subject.description)
 
 
 # the layers

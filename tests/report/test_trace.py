@@ -11,7 +11,7 @@ import pytest
 from bpcli.build import prepare
 from bpcli.errors import BpcliError
 from bpcli.report.trace import Equation, Section, Trace, trace
-from bpcli.report.trace_text import markdown, text
+from bpcli.report.trace.text import markdown, text
 from bpcli.spec import load_spec
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -57,7 +57,7 @@ def command(
     """
     from bpcli.build import prepare
     from bpcli.report.trace import trace
-    from bpcli.report.trace_text import markdown, text
+    from bpcli.report.trace.text import markdown, text
 
     spec = replace(request.load(), dtype="float64")
     dataset, network = prepare(spec)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bpcli.report.trace import After, Equation, Section, Trace
+from bpcli.report.trace.document import After, Equation, Section, Trace
 
 _INDENT = "  "
 

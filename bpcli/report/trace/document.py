@@ -1,0 +1,58 @@
+"""The worked example as plain data: equations of numbers, by layer."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Equation:
+    """left = function(sum of the products and of the terms left out) = value."""
+
+    left: str
+    value: float
+    products: tuple[tuple[float, ...], ...] = ()
+    function: str = ""
+    left_out: int = 0  # terms
+    rest: float = 0.0  # their sum
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one layer does, forward or backward."""
+
+    layer: str
+    formula: str
+    equations: tuple[Equation, ...]
+    left_out: int = 0  # equations of the same kind
+
+
+@dataclass(frozen=True)
+class After:
+    """Where an update led."""
+
+    step: int
+    loss: float
+    outputs: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One example's way forward and back, and what a step makes of it."""
+
+    name: str
+    example: int
+    examples: int
+    inputs: tuple[float, ...]
+    targets: tuple[float, ...]
+    loss: float
+    forward: list[Section]
+    backward: list[Section]
+    learning_rate: float
+    optimizer: str
+    update: list[Section] = field(default_factory=list)
+    after: list[After] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
