@@ -34,6 +34,12 @@ class Output:
         lines = lay_out(document, environment.width)
         self.write(self._text(lines, environment.stdout_is_terminal))
 
+    def show_aside(self, document: Document) -> None:
+        """For people, where stdout holds something for programs."""
+        environment = self.environment
+        lines = lay_out(document, environment.width)
+        environment.write_message(self._text(lines, environment.stderr_is_terminal))
+
     def write(self, text: str) -> None:
         """A result that is text already. Raises WriteError."""
         self.environment.write_result(text)

@@ -20,6 +20,7 @@ from bpcli.cli.environment import Environment
 from bpcli.cli.output import Format, Output
 
 if TYPE_CHECKING:
+    from bpcli.spec.load import Template
     from bpcli.spec.model import Spec
 
 Function = Callable[..., Any]
@@ -42,10 +43,18 @@ class SpecRequest:
 
     def load(self) -> Spec:
         """Reads the spec, with all changes made; raises SpecError."""
-        from bpcli.spec import load_spec
+        return self.made(self.template())
+
+    def template(self) -> Template:
+        """The text that the changes are made of; raises SpecError."""
+        from bpcli.spec.load import load_template
 
         assert self.path is not None
-        return load_spec(self.path, settings=self.settings, seed=self.seed, layers=self.layers)
+        return load_template(self.path, layers=self.layers)
+
+    def made(self, template: Template) -> Spec:
+        """The spec that it becomes; raises SpecError."""
+        return template.spec(self.settings, self.seed)
 
     @property
     def changed(self) -> bool:

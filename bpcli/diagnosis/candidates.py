@@ -91,11 +91,14 @@ class Bench:
             self.steps = min(self.steps, affordable)
 
     def train(self, candidate: Candidate, seeds: int = 1) -> None:
-        """On the spec's seed and others after it, those that are not done yet.
+        """On the spec's seed and others after it, those that are not done yet; once the budget is
+        spent on one at least.
 
         One that cannot be built or trained counts as the worst there is.
         """
         for seed in self.seeds(seeds)[len(candidate.trials) :]:
+            if candidate.trials and self.budget.left() <= 0:
+                return
             self.budget.spent += 1
             try:
                 trial = run_trial(candidate.spec, self.dataset(candidate.spec), seed, self.steps)

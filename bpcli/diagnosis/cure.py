@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bpcli.data import Dataset
 from bpcli.diagnosis.candidates import SEEDS, Bench, Budget, Candidate, intrusion
+from bpcli.diagnosis.diagnosis import Diagnosis
 from bpcli.diagnosis.finding import Finding
-from bpcli.diagnosis.reference import Expectation
+from bpcli.diagnosis.reference import expectation
 from bpcli.diagnosis.remedies import EVERYTHING, Course, courses_for, prescribe
 from bpcli.diagnosis.remedies.learning_rates import at, is_rate
 from bpcli.diagnosis.remedies.prescribing import Layers
@@ -31,71 +32,67 @@ _DEEPEST = 3  # treatments after the first
 _FINALISTS = 4
 _FACTORS = (3.0, 0.3)  # of a leader's learning rate
 
-Examine = Callable[[Spec, Dataset], list[Finding]]
+Examine = Callable[[Spec], Diagnosis]
 Say = Callable[[str], None]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Cure:
-    """What was tried, and what came of it; ``best`` is None where nothing helped."""
+    """What was tried, and what came of it; ``best`` is None where nothing helped.
+
+    ``after`` is the diagnosis of the best; the errors that it still has, if any, are those of the
+    candidate with the fewest.
+    """
 
     original: Candidate
     best: Candidate | None
-    tried: list[Candidate]
+    after: Diagnosis | None
+    tried: tuple[Candidate, ...]
     steps: int  # of each run
     runs: int
-    remaining: list[Finding] = field(default_factory=list)  # errors that the best still has
 
 
 def cure(
     spec: Spec,
     dataset: Dataset,
     findings: Iterable[Finding],
-    expected: Expectation,
     budget: Budget,
     examine: Examine,
     *,
     layers: Layers = None,
-    say: Say = lambda line: None,
+    say: Say = lambda message: None,
 ) -> Cure:
     """Looks for the smallest change that makes the findings go and the network learn.
 
     ``examine`` diagnoses a changed spec; ``say`` is told of each run.
     """
-    search = Search(spec, dataset, expected, budget, layers, say)
-    best = search.run([(finding.name, finding.cause) for finding in findings], examine)
-    return Cure(
-        search.original, best, search.tried, search.bench.steps, budget.spent, search.remaining
-    )
+    search = Search(spec, dataset, budget, layers, say)
+    best, after = search.run(findings, examine)
+    return Cure(search.original, best, after, tuple(search.tried), search.bench.steps, budget.spent)
 
 
 class Search:
     """The stages of the search, within one budget."""
 
     def __init__(
-        self,
-        spec: Spec,
-        dataset: Dataset,
-        expected: Expectation,
-        budget: Budget,
-        layers: Layers,
-        say: Say,
+        self, spec: Spec, dataset: Dataset, budget: Budget, layers: Layers, say: Say
     ) -> None:
-        self.input_shape, self.layers, self.say = dataset.train.inputs.shape[1:], layers, say
-        self.expected, self.budget = expected, budget
+        self.budget, self.layers, self.say = budget, layers, say
+        self.input_shape = dataset.preparation.inputs.shape
         self.bench = Bench(spec, dataset, budget, share=RUN_SHARE)
+        self.expected = expectation(spec, dataset, self.bench.steps)
         self.original = Candidate((), "as it is", (), spec)
         self.tried: list[Candidate] = []
-        self.remaining: list[Finding] = []
 
-    def run(self, named: list[tuple[str, str | None]], examine: Examine) -> Candidate | None:
+    def run(
+        self, findings: Iterable[Finding], examine: Examine
+    ) -> tuple[Candidate | None, Diagnosis | None]:
         self._train(self.original)
-        self._try_all(courses_for(named))
+        self._try_all(courses_for(findings))
         if not self._is_enough(self._leader()):
             self._try_all(course for course in EVERYTHING if course not in self._courses())
         self._combine()
-        finalists = self._prove()
-        return self._choose(finalists, examine)
+        return self._choose(self._prove(), examine)
 
     # -- stages
 
@@ -167,20 +164,21 @@ class Search:
             if smaller is not None:
                 yield smaller
 
-    def _choose(self, finalists: list[Candidate], examine: Examine) -> Candidate | None:
-        """The smallest whose training shows no errors any more; else the smallest that learns."""
-        helped = [each for each in finalists if self._helps(each)]
-        left: list[tuple[int, Candidate, list[Finding]]] = []
-        for candidate in helped:
-            found = examine(candidate.spec, self.bench.dataset(candidate.spec))
-            errors = [finding for finding in found if finding.severity == "error"]
+    def _choose(
+        self, finalists: list[Candidate], examine: Examine
+    ) -> tuple[Candidate | None, Diagnosis | None]:
+        """The smallest that learns and has no errors any more, or else the one with the fewest."""
+        fewest: tuple[Candidate | None, Diagnosis | None] = (None, None)
+        least = math.inf
+        for candidate in filter(self._helps, finalists):
+            self.say(f"diagnosing: {candidate.description}")
+            after = examine(candidate.spec)
+            errors = sum(finding.severity == "error" for finding in after.findings)
+            if errors < least:
+                fewest, least = (candidate, after), errors
             if not errors:
-                return candidate
-            left.append((len(errors), candidate, errors))
-        if not left:
-            return None
-        _, chosen, self.remaining = min(left, key=lambda each: each[0])
-        return chosen
+                break
+        return fewest
 
     # -- parts
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bpcli.cli.exit_codes import ExitCode
+from bpcli.cli.fixing import budget_option, fix, fix_option
 from bpcli.cli.output import Output
 from bpcli.cli.parameters import (
     FILE,
@@ -19,6 +20,7 @@ from bpcli.cli.parameters import (
 )
 
 if TYPE_CHECKING:
+    from bpcli.diagnosis.candidates import Budget
     from bpcli.diagnosis.diagnosis import Diagnosis
     from bpcli.report.document import Block
 
@@ -46,6 +48,8 @@ SEVERITIES = ("error", "warning", "info")  # most severe first, as in bpcli.diag
 @click.option(
     "--no-train", is_flag=True, help="Look at the network as it starts, and train nothing."
 )
+@fix_option
+@budget_option
 @click.option(
     "--format",
     "format_",
@@ -62,6 +66,8 @@ def command(
     ignore: tuple[str, ...],
     fail_on: str,
     no_train: bool,
+    fix_file: str | None,
+    budget: Budget,
     output: Output,
 ) -> int:
     """Diagnose how gradients flow in SPEC's network, in a RUN, or in a LOG of another framework.
@@ -74,9 +80,13 @@ def command(
       bpcli diagnose configs/deep_sigmoid.yaml
       bpcli diagnose runs/digits/1
       bpcli diagnose gradients.jsonl --fail-on warning
+      bpcli diagnose configs/deep_sigmoid.yaml --fix cured.yaml
     """
     _check_ignored(ignore)
     request = SpecRequest(path, settings, seed, layers_file)
+    if fix_file is not None:
+        _check_fixable(request, output, no_train=no_train)
+        return fix(request, fix_file, budget, ignore, output)
     diagnosis, opening = _diagnose(request, ignore, output, train=not no_train)
     _show(diagnosis, opening, path, output)
     severe = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on in SEVERITIES else ()
@@ -94,34 +104,42 @@ def _check_ignored(ignore: tuple[str, ...]) -> None:
             raise click.UsageError(f"--ignore {each}: there is no such finding{hint}")
 
 
+def _check_fixable(request: SpecRequest, output: Output, *, no_train: bool) -> None:
+    if _of_the_past(request):
+        raise click.UsageError("--fix is for a SPEC: a cure is proved by training it")
+    if no_train:
+        raise click.UsageError("--fix trains, so --no-train cannot go with it")
+    if output.format == "github":
+        raise click.UsageError("--fix goes with --format text or json")
+
+
+def _of_the_past(request: SpecRequest) -> bool:
+    """Whether it is a run or a log."""
+    path = Path(request.path or "")
+    return path.is_dir() or path.suffix == ".jsonl"
+
+
 def _diagnose(
     request: SpecRequest, ignore: tuple[str, ...], output: Output, *, train: bool
 ) -> tuple[Diagnosis, list[Block]]:
     from bpcli.diagnosis.log import diagnose_log
     from bpcli.diagnosis.probe import diagnose_spec
     from bpcli.diagnosis.run import diagnose_run
+    from bpcli.report.diagnosis import subject_headline
 
     assert request.path is not None
     path = Path(request.path)
-    if path.is_dir() or path.suffix == ".jsonl":
+    if _of_the_past(request):
         if request.changed:
             raise click.UsageError("--set and --seed are for a SPEC; what a run did is done")
         if path.is_dir():
             return diagnose_run(path, ignore=ignore, layers=request.layers), []
         return diagnose_log(path, ignore=ignore), []
     spec = request.load()
-    return _with_headline(
-        diagnose_spec(spec, train=train, ignore=ignore, layers=request.layers, say=output.say)
+    diagnosis = diagnose_spec(
+        spec, train=train, ignore=ignore, layers=request.layers, say=output.say
     )
-
-
-def _with_headline(diagnosis: Diagnosis) -> tuple[Diagnosis, list[Block]]:
-    from bpcli.report.headline import headline
-
-    subject = diagnosis.evidence.subject
-    assert subject is not None
-    chain, description = subject.network.chain, subject.description
-    return diagnosis, [headline(subject.spec, chain, description)]
+    return diagnosis, [subject_headline(diagnosis)]
 
 
 def _show(diagnosis: Diagnosis, opening: list[Block], path: str, output: Output) -> None:

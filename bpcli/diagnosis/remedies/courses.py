@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from bpcli.diagnosis.finding import Finding
 from bpcli.diagnosis.remedies.activations import ELU, LEAKY_RELU, RELU, TANH, TANH_FOR_ALL
 from bpcli.diagnosis.remedies.biases import ZERO_BIAS
 from bpcli.diagnosis.remedies.initialization import CRITICAL_INIT
-from bpcli.diagnosis.remedies.learning_rates import HIGHER, LOWER, USUAL_RATE
+from bpcli.diagnosis.remedies.learning_rates import HIGHER, LOWER, USUAL_RATE, at
 from bpcli.diagnosis.remedies.normalization import (
     LAYER_FOR_BATCH_NORM,
     LAYER_NORM,
@@ -67,6 +68,7 @@ BY_CAUSE: dict[str, tuple[Course, ...]] = {
     "inputs-unscaled": _INPUTS,
     "small-init": _START,
     "large-init": _START,
+    "narrow-layers": _ALIVE,
 }
 EVERYTHING: tuple[Course, ...] = tuple(
     dict.fromkeys(
@@ -76,12 +78,16 @@ EVERYTHING: tuple[Course, ...] = tuple(
 )  # fmt: skip
 
 
-def courses_for(findings: Iterable[tuple[str, str | None]]) -> tuple[Course, ...]:
-    """By (name, cause): those for the cause of the first finding, those for its name, and then
-    those of the others that it has not."""
-    wanted = [
-        course
-        for name, cause in findings
-        for course in (*BY_CAUSE.get(cause or "", ()), *COURSES.get(name, ()))
-    ]
+def courses_for(findings: Iterable[Finding]) -> tuple[Course, ...]:
+    """Those for the first finding, and then those of the others that it has not."""
+    wanted = [course for finding in findings for course in _courses_of(finding)]
     return tuple(dict.fromkeys(wanted))
+
+
+def _courses_of(finding: Finding) -> Iterator[Course]:
+    """What an experiment has shown to work, what suits the cause, and what suits the finding."""
+    rate = finding.evidence.get("better_learning_rate")
+    if rate is not None:
+        yield (at(rate),)
+    yield from BY_CAUSE.get(finding.cause or "", ())
+    yield from COURSES.get(finding.name, ())

@@ -45,7 +45,7 @@ def remedies_for(
 ) -> tuple[Remedy, ...]:
     """The first remedies for a finding that this spec can take, in order of likely benefit."""
     found: list[Remedy] = []
-    for course in courses_for([(finding.name, finding.cause)]):
+    for course in courses_for([finding]):
         prescribed = prescribe(spec, course, input_shape, layers)
         if prescribed and prescribed[0].changes not in [each.changes for each in found]:
             found.append(prescribed[0])
