@@ -304,7 +304,7 @@ def _mapped_part(preparation: Preparation, examples: Examples, rows: Rows) -> Pa
         rows,
         prepare_inputs=inputs.prepare_block,
         prepare_targets=prepare,
-        place=str(examples.source.files()[0]),
+        place=examples.source.name,
     )
 
 

@@ -69,11 +69,11 @@ class Inputs:
             chosen = part if rows is None else rows[part]
             with np.errstate(over="ignore"):  # found right below
                 prepared[part] = self.finish(source[chosen])
-            self._check_codes(prepared[part], _name(examples))
+            self._check_codes(prepared[part], f"{examples.source.name}: ")
             if dtype == np.float32 and not np.isfinite(prepared[part]).all():
                 raise DataError(
-                    f"{_name(examples)}values too large for float32; scale the inputs or use "
-                    "`dtype: float64`"
+                    f"{examples.source.name}: values too large for float32; scale the inputs or "
+                    "use `dtype: float64`"
                 )
         return prepared.reshape(-1, *self.shape)
 
@@ -114,7 +114,7 @@ class Inputs:
         if words or not fits:
             expected = f"the words of {words[0]!r}" if words else f"shape {self.source_shape}"
             raise DataError(
-                f"{_name(examples)}expected examples with {expected} as in training, "
+                f"{examples.source.name}: expected examples with {expected} as in training, "
                 f"received arrays of shape {received}"
             )
         return examples.inputs.reshape(len(examples), -1)
@@ -123,14 +123,14 @@ class Inputs:
         expected, received = math.prod(self.source_shape), sum(f.width for f in features)
         if expected != received:
             raise DataError(
-                f"{_name(examples)}expected {expected:,} columns of inputs as in training, "
+                f"{examples.source.name}: expected {expected:,} columns of inputs as in training, "
                 f"received {received:,}"
             )
         for column, feature in zip(examples.inputs, features, strict=True):
             if isinstance(column, Words) is (feature.words is None):
                 kinds = ("text", "numbers") if feature.words else ("numbers", "text")
                 raise DataError(
-                    f"{_name(examples)}column {column.name!r} holds {kinds[0]} in training, "
+                    f"{examples.source.name}: column {column.name!r} holds {kinds[0]} in training, "
                     f"received {kinds[1]}"
                 )
 
@@ -264,7 +264,7 @@ def _feature(column: Column, rows: Rows, source: Source) -> Feature:
     if len(words) > MOST_WORDS:
         raise OptionError(
             "features",
-            f"{source.files()[0]}: column {column.name!r} holds {len(words)} different words, more "
+            f"{source.name}: column {column.name!r} holds {len(words)} different words, more "
             f"than {MOST_WORDS}; it looks like a name, not a kind: choose other columns with "
             "`features:`",
         )
@@ -309,8 +309,3 @@ def _encode_words(column: Words, feature: Feature, into: Array, strict: Source |
                 f"have{near}"
             )
     into[...] = table[column.codes]
-
-
-def _name(examples: Examples) -> str:
-    files = examples.source.files()
-    return f"{files[0]}: " if files else ""

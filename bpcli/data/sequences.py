@@ -24,6 +24,7 @@ from bpcli.data.sources.text import Text
 from bpcli.data.split import split_in_order
 from bpcli.data.targets import CHARACTERS, NUMERIC_LOSSES, Targets, fit_targets
 from bpcli.data.windows import WindowPart, Windows
+from bpcli.errors import DataError
 from bpcli.spec.data import DataOptions
 from bpcli.spec.model import Spec
 
@@ -97,7 +98,7 @@ def read_sequence(preparation: Preparation, examples: Examples, missing: str | N
     rows = _prepared(preparation, examples, missing, strict=True)
     part = _part(preparation, rows, (0, len(examples)))
     if not len(part):
-        raise _too_short(preparation, str(examples.source.files()[0]), (0, len(examples)))
+        raise _too_short(preparation, examples.source.name, (0, len(examples)))
     return part
 
 
@@ -201,7 +202,8 @@ def _prepared(
     inputs, windows = preparation.inputs, preparation.windows
     assert windows is not None
     if preparation.characters is not None:
-        assert isinstance(examples.inputs, np.ndarray)
+        if not isinstance(examples.source, Text) or isinstance(examples.inputs, tuple):
+            raise DataError(f"{examples.source.name}: expected a text, as in training")
         return _Rows(examples.inputs, examples.inputs)
     if missing is None:
         usable_rows(examples, None)

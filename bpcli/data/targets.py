@@ -92,9 +92,8 @@ class Targets:
         assert self.scaling is not None
         values = _flat(raw)
         if raw.words is not None or values.shape[1] != self.scaling.offset.size:
-            files = source.files()
             raise DataError(
-                f"{files[0] if files else 'the data'}: expected the {self.scaling.offset.size} "
+                f"{source.name}: expected the {self.scaling.offset.size} "
                 f"numeric target(s) {', '.join(self.names[:5])} as in training, received "
                 f"{'text' if raw.words is not None else values.shape[1]}"
             )

@@ -341,6 +341,51 @@ def test_codes_for_an_embedding(tmp_path: Path) -> None:
         prepare(spec_of(tmp_path, "path: a.npz", network=small))
 
 
+KINDS = {
+    "words": ("path: words.csv", "cross_entropy"),
+    "numbers": ("path: numbers.csv", "mse"),
+    "archive": ("path: a.npz", "cross_entropy"),
+    "pair": ("inputs: x.npy, targets: y.npy", "cross_entropy"),
+    "images": ("images: i, labels: l", "cross_entropy"),
+    "generated": ("generate: xor", "binary_cross_entropy"),
+    "text": ("path: t.txt, sequence_length: 4", "cross_entropy"),
+    "series": ("path: numbers.csv, window: 2", "mse"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_data_of_every_other_kind_fit_or_are_refused(tmp_path: Path, kind: str) -> None:
+    write(tmp_path / "words.csv", FLOWERS)
+    write(tmp_path / "numbers.csv", "a,b,t\n" + "".join(f"{n},{n % 5},{n % 2}\n" for n in range(9)))
+    np.savez(tmp_path / "a.npz", x=np.zeros((6, 2)), y=np.arange(6) % 2)
+    np.save(tmp_path / "x.npy", np.zeros((6, 2)))
+    np.save(tmp_path / "y.npy", np.arange(6) % 2)
+    (tmp_path / "i").write_bytes(idx_bytes(np.zeros((6, 4, 5))))
+    (tmp_path / "l").write_bytes(idx_bytes(np.arange(6) % 2))
+    write(tmp_path / "t.txt", "abcd\n" * 9)
+    data, loss = KINDS[kind]
+    spec = spec_of(tmp_path, data, loss=loss)
+    preparation = load_data(spec).preparation
+    read = 0
+    for file in sorted(tmp_path.iterdir()):
+        for targets in (True, False):
+            try:
+                part = read_part(spec, preparation, file, targets=targets)
+                part.take(np.array([0]))
+            except BpcliError as error:
+                assert str(tmp_path) in str(error)  # noqa: PT017  either is right
+            else:
+                read += 1
+    assert read > 0
+    for other, _ in KINDS.values():
+        source = other.split(", sequence")[0].split(", window")[0]
+        try:
+            load(tmp_path, f"{data}, test: {{{source}}}", loss=loss)
+        except BpcliError as error:
+            named = ("spec.yaml", str(tmp_path), "generate: xor")
+            assert any(name in str(error) for name in named)  # noqa: PT017
+
+
 def test_every_error_is_one_for_people(tmp_path: Path) -> None:
     """Bytes of any kind under any name: read, or refused with the file's name."""
     random = np.random.default_rng(0)

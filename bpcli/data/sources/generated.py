@@ -62,6 +62,10 @@ class Generated(Source):
             inputs, labels = inputs[order], labels[order]
         return Examples(inputs, RawTargets(("class",), labels, labels=True), self)
 
+    @property
+    def name(self) -> str:
+        return f"generate: {self.options.name}"
+
     def identity(self) -> str:
         return f"{self.options!r} {self.seed} {self.stream}"
 

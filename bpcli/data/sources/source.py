@@ -126,9 +126,14 @@ class Source:
         """What else decides its examples."""
         return ""
 
+    @property
+    def name(self) -> str:
+        """What messages call it: its file."""
+        return str(self.files()[0])
+
     def locate(self, row: int, column: str = "", index: int | None = None) -> str:
         """Where the example of this number, from 0, stands: the start of a message."""
-        place = f"{self.files()[0]}: example {row}" if self.files() else f"example {row}"
+        place = f"{self.name}: example {row}"
         return place + (f", {column}" if column else "") + (f" [{index}]" if index else "")
 
 
@@ -140,6 +145,10 @@ class RowsOf(Source):
 
     def files(self) -> tuple[Path, ...]:
         return self.source.files()
+
+    @property
+    def name(self) -> str:
+        return self.source.name
 
     def locate(self, row: int, column: str = "", index: int | None = None) -> str:
         number = row if self.rows is None else int(self.rows[row])
