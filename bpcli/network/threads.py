@@ -26,6 +26,7 @@ Result = TypeVar("Result")
 
 # values that a thread must have to work on; for fewer, waking it takes longer than it helps
 _LEAST = 50_000
+_ALL = slice(None)
 
 
 def parts(count: int, values: int) -> list[slice]:
@@ -54,6 +55,14 @@ def run(task: Callable[[slice], Result], chosen: Sequence[slice]) -> list[Result
             other.exception()
         blas.limit(before)
     return [first, *(other.result() for other in others)]
+
+
+def share(task: Callable[[slice], object], count: int, values: int) -> None:
+    """The task on all :func:`parts` of so many examples."""
+    if values < 2 * _LEAST:
+        task(_ALL)
+    else:
+        run(task, parts(count, values))
 
 
 class _Blas(NamedTuple):

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from bpcli.errors import ShapeError
+from bpcli.network import threads
 from bpcli.network.layer import Array, Layer, Shape, Views
 from bpcli.network.special import (
     exp_minus,
@@ -78,10 +79,24 @@ class Relu(Activation, spec.Relu):
     """φ(x) = max(x, 0), φ'(x) = 1 where x > 0, else 0, at 0 too (Nair & Hinton 2010)."""
 
     def function(self, x: Array, y: Array) -> Array:
-        return positive_part(x, y)
+        threads.share(lambda part: positive_part(x[part], y[part]), len(x), x.size)
+        return y
 
     def derivative(self, cache: Array, d: Array) -> None:
         np.greater(cache.real, 0, out=d)
+
+    def backward(
+        self, cache: Array, output_gradient: Array, parameters: Views, gradients: Views
+    ) -> Array:
+        delta = output_gradient
+        input_gradient = self.buffer("input_gradient", delta.shape, delta.dtype)
+
+        def work(part: slice) -> None:
+            self.derivative(cache[part], input_gradient[part])
+            np.multiply(input_gradient[part], delta[part], out=input_gradient[part])
+
+        threads.share(work, len(delta), delta.size)
+        return input_gradient
 
 
 class LeakyRelu(Activation, spec.LeakyRelu):

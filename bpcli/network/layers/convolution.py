@@ -32,6 +32,8 @@ class Convolution(Layer, spec.ConvolutionOptions):
 
     the last over all o s + t - l = i. So ∂L/∂x is a convolution too, of δ with the flipped taps;
     with a stride it is one for each remainder of i + l by s (Dumoulin & Visin 2016).
+
+    Inside, b is the weight of an input that is always 1: X ends in a column of ones.
     """
 
     def build(self, input_shape: Shape) -> None:
@@ -53,7 +55,10 @@ class Convolution(Layer, spec.ConvolutionOptions):
         axes = windows(self, inputs.shape[1:], "kernel")
         shape = (len(inputs), *(axis.count for axis in axes), self.filters)
         outputs = self.buffer("outputs", shape, inputs.dtype)
-        self._convolve(inputs, axes, parameters["weight"], outputs, parameters.get("bias"))
+        matrix = parameters["weight"].reshape(-1, self.filters)
+        if self.bias:
+            matrix = np.vstack((matrix, parameters["bias"]))
+        self._multiply(inputs, axes, matrix, outputs, one=bool(self.bias))
         return outputs, inputs
 
     def backward(
@@ -61,51 +66,16 @@ class Convolution(Layer, spec.ConvolutionOptions):
     ) -> Array | None:
         inputs, delta = cache, output_gradient
         axes = windows(self, inputs.shape[1:], "kernel")
-        self._weigh(inputs, axes, delta, gradients)
+        gradient = self._multiply_transposed(inputs, axes, delta, one=bool(self.bias))
+        if self.bias:
+            gradients["bias"][...] = gradient[-1]
+            gradient = gradient[:-1]
+        gradients["weight"][...] = gradient.reshape(gradients["weight"].shape)
         if not self.needs_input_gradient:
             return None
         input_gradient = self.buffer("input_gradient", inputs.shape, inputs.dtype)
         self._convolve_back(delta, axes, parameters["weight"], input_gradient)
         return input_gradient
-
-    def _convolve(
-        self, x: Array, axes: Axes, weight: Array, z: Array, bias: Array | None = None
-    ) -> None:
-        """Writes X W + b into z, block by block."""
-        filters = z.shape[-1]
-        matrix = weight.reshape(-1, filters)
-        # added to a whole row of places at a time: a filter at a time would be slow
-        repeated = None if bias is None else np.tile(bias, z.shape[-2])
-
-        def work(part: slice) -> None:
-            for where, patches in self._patches(part, axes, x).blocks(x[part]):
-                block = z[part][where]
-                np.matmul(patches, matrix, out=block.reshape(-1, filters))
-                if repeated is not None:
-                    rows = block.reshape(-1, block.shape[-2] * filters)
-                    np.add(rows, repeated[: rows.shape[1]], out=rows)
-
-        threads.run(work, self._parts(x, axes))
-
-    def _weigh(self, x: Array, axes: Axes, delta: Array, gradients: Views) -> None:
-        """Writes Xᵀ δ and Σ δ: a sum over blocks in each thread, then over threads in order."""
-        weight, filters = gradients["weight"], delta.shape[-1]
-
-        def work(part: slice) -> tuple[Array, Array]:
-            patches = self._patches(part, axes, x)
-            total = np.zeros((patches.width, filters), x.dtype)
-            share, sums = np.empty_like(total), np.zeros(filters, x.dtype)
-            for where, block in patches.blocks(x[part]):
-                rows = delta[part][where].reshape(-1, filters)
-                np.add(total, np.matmul(block.T, rows, out=share), out=total)
-                if self.bias:
-                    np.add(sums, np.ones(len(rows), rows.dtype) @ rows, out=sums)
-            return total, sums
-
-        found = threads.run(work, self._parts(x, axes))
-        np.add.reduce([total for total, _ in found], out=weight.reshape(-1, filters))
-        if self.bias:
-            np.add.reduce([sums for _, sums in found], out=gradients["bias"])
 
     def _convolve_back(
         self, delta: Array, axes: Axes, weight: Array, input_gradient: Array
@@ -114,28 +84,55 @@ class Convolution(Layer, spec.ConvolutionOptions):
         for phase in product(*map(_phases, axes)):
             taps, places, back = zip(*phase, strict=True)
             here = input_gradient[:, *places]
-            flipped = np.ascontiguousarray(np.swapaxes(weight[taps], -1, -2))
+            flipped = np.swapaxes(weight[taps], -1, -2)
             if not flipped.size:  # windows with gaps between them: no tap reaches these places
                 here.fill(0)
-            elif here.flags.c_contiguous:
-                self._convolve(delta, back, flipped, here)
-            else:
-                found = self.buffer("phase", here.shape, here.dtype)
-                self._convolve(delta, back, flipped, found)
+                continue
+            whole = here.flags.c_contiguous
+            found = here if whole else self.buffer("phase", here.shape, here.dtype)
+            self._multiply(delta, back, flipped.reshape(-1, flipped.shape[-1]), found)
+            if not whole:
                 np.copyto(here, found)
 
-    def _parts(self, x: Array, axes: Axes) -> list[slice]:
-        windows = math.prod(axis.count * axis.size for axis in axes)
-        return threads.parts(len(x), x.shape[0] * windows * x.shape[-1])
+    def _multiply(
+        self, x: Array, axes: Axes, matrix: Array, z: Array, *, one: bool = False
+    ) -> None:
+        """Writes X · matrix into z, block by block."""
 
-    def _patches(self, part: slice, axes: Axes, x: Array) -> Patches:
+        def work(part: slice) -> None:
+            for where, block in self._patches(part, axes, x, one).blocks(x[part]):
+                np.matmul(block, matrix, out=z[part][where].reshape(-1, z.shape[-1]))
+
+        threads.run(work, _parts(x, axes))
+
+    def _multiply_transposed(self, x: Array, axes: Axes, delta: Array, *, one: bool) -> Array:
+        """Xᵀ δ: a sum over the blocks in each thread, then over the threads in order."""
+
+        def work(part: slice) -> Array:
+            patches = self._patches(part, axes, x, one)
+            total = np.zeros((patches.width, delta.shape[-1]), delta.dtype)
+            share = np.empty_like(total)
+            for where, block in patches.blocks(x[part]):
+                rows = delta[part][where].reshape(-1, delta.shape[-1])
+                np.add(total, np.matmul(block.T, rows, out=share), out=total)
+            return total
+
+        total: Array = np.add.reduce(threads.run(work, _parts(x, axes)))
+        return total
+
+    def _patches(self, part: slice, axes: Axes, x: Array, one: bool) -> Patches:
         """Memory for the windows of x, kept for the next time; each thread has its own."""
-        key = (part.start, axes, x.shape[-1], x.dtype)
+        key = (part.start, axes, x.shape[-1], x.dtype, one)
         if key not in self._made:
             if len(self._made) >= _MOST:
                 self._made.clear()
-            self._made[key] = Patches(axes, x.shape[-1], x.dtype)
+            self._made[key] = Patches(axes, x.shape[-1], x.dtype, one=one)
         return self._made[key]
+
+
+def _parts(x: Array, axes: Axes) -> list[slice]:
+    values = math.prod(axis.count * axis.size for axis in axes) * x.shape[-1]
+    return threads.parts(len(x), len(x) * values)
 
 
 def _phases(axis: Axis) -> list[tuple[slice, slice, Axis]]:

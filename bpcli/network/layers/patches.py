@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 from bpcli.network.layer import Array
 from bpcli.network.layers.windows import Axis
 
-_BLOCK_BYTES = 1 << 18  # of a matrix: it should be multiplied before it leaves the cache
+_BLOCK_BYTES = 1 << 19  # of a matrix: it should be multiplied before it leaves the cache
 _SHORT = 8  # values that lie side by side in the input; for fewer a copy costs more than its bytes
 
 
@@ -21,12 +21,16 @@ class Patches:
     """Every window of an input (examples, *axes, channels) as a row of size · channels values.
 
     The rows come in blocks that fit the processor's cache, made in memory that is used again.
-    Where a window's last axis is short, as in grey images, a block is laid out by columns.
+    Where a window's last axis is short, as in grey images, a block is laid out by columns. With
+    ``one`` each row ends in a 1, which a bias multiplies.
     """
 
-    def __init__(self, axes: Sequence[Axis], channels: int, dtype: DTypeLike) -> None:
+    def __init__(
+        self, axes: Sequence[Axis], channels: int, dtype: DTypeLike, *, one: bool = False
+    ) -> None:
         counts, self.sizes = [axis.count for axis in axes], [axis.size for axis in axes]
-        self.width = math.prod(self.sizes) * channels
+        self.values = math.prod(self.sizes) * channels
+        self.width = self.values + one
         row_bytes = math.prod(counts[1:]) * self.width * np.dtype(dtype).itemsize
         # an example is taken whole if it is small, else some windows of its first axis at a time
         self.depth = counts[0]
@@ -41,8 +45,8 @@ class Patches:
         sliding = sliding_window_view(padded, self.sizes, spatial)
         strided = sliding[:, *(slice(None, None, axis.stride) for axis in axes)]
         self.windows = np.moveaxis(strided, len(axes) + 1, -1)  # the channels last
-        block = self.windows[: self.examples, : self.rows]
-        self.memory = np.empty(block.size, dtype)
+        places = self.examples * self.rows * math.prod(counts[1:])
+        self.memory = np.empty(places * self.width, dtype)
 
     def blocks(self, inputs: Array) -> Iterator[tuple[Any, Array]]:
         """(where, matrix): the matrix has the windows of output[where], one a row."""
@@ -54,12 +58,18 @@ class Patches:
                 yield where, self._matrix(self.windows[: len(chosen), where[1]])
 
     def _matrix(self, windows: Array) -> Array:
+        """A copy of the windows (*places, *size, channels) in the shape (places, width)."""
         places = windows.shape[: -len(self.sizes) - 1]
         window = windows.shape[len(places) :]
-        memory = self.memory[: windows.size]
-        if not self.by_columns:
-            np.copyto(memory.reshape(windows.shape), windows)
-            return memory.reshape(-1, self.width)
-        columns = memory.reshape(*window, *places)
-        np.copyto(columns, np.moveaxis(windows, range(len(places)), range(-len(places), 0)))
-        return memory.reshape(self.width, -1).T
+        count = math.prod(places)
+        memory = self.memory[: count * self.width]
+        if self.by_columns:
+            matrix = memory.reshape(self.width, count).T
+            columns = matrix.T[: self.values].reshape(*window, *places)
+            np.copyto(columns, np.moveaxis(windows, range(len(places)), range(-len(places), 0)))
+        else:
+            matrix = memory.reshape(count, self.width)
+            rows = memory.reshape(*places, self.width)[..., : self.values]
+            np.copyto(rows.reshape(windows.shape), windows)
+        matrix[:, self.values :] = 1
+        return matrix

@@ -50,7 +50,7 @@ class Pooling(Layer, spec.PoolingOptions):
                 x, y = (_along(number + 1, stage[part]) for stage in stages[number : number + 2])
                 self.pool(axis, x, y)
 
-        threads.run(work, threads.parts(len(inputs), inputs.size))
+        threads.share(work, len(inputs), inputs.size)
         return stages[-1], (axes, stages)
 
     def backward(
@@ -71,7 +71,7 @@ class Pooling(Layer, spec.PoolingOptions):
                 )
                 self.pool_back(axis, x, y, delta, g)
 
-        threads.run(work, threads.parts(len(output_gradient), stages[0].size))
+        threads.share(work, len(output_gradient), stages[0].size)
         return deltas[0]
 
 
@@ -82,27 +82,36 @@ class MaxPooling(Pooling):
     """
 
     def pool(self, axis: Axis, x: Array, y: Array) -> None:
-        if axis.tap(0)[0] == slice(0, axis.count):
+        if axis.tiles:
             np.copyto(y, x[:, axis.tap(0)[1]])
-        else:  # some windows have nothing there
+        else:  # some windows may have nothing at offset 0
             y.fill(-np.inf)
-        for offset in range(axis.size):
+        for offset in range(axis.tiles, axis.size):
             o, i = axis.tap(offset)
-            candidates, largest = x[:, i], y[:, o]
-            if x.dtype.kind == "c":  # larger by the real part, unlike np.maximum's complex order
-                np.copyto(largest, candidates, where=candidates.real > largest.real)
-            else:
-                np.maximum(largest, candidates, out=largest)
+            _raise_to(x[:, i], y[:, o])
 
     def pool_back(self, axis: Axis, x: Array, y: Array, delta: Array, g: Array) -> None:
+        if axis.tiles:
+            self._pool_back_tiles(axis, x, y, delta, g)
+            return
         g.fill(0)
-        left = delta.copy()  # what no value has taken yet
+        left = delta.copy()  # of δ, for the values to come
         for offset in range(axis.size):
             o, i = axis.tap(offset)
-            taken = np.equal(x[:, i], y[:, o], out=np.empty_like(left[:, o]))
-            np.multiply(taken, left[:, o], out=taken)
-            np.subtract(left[:, o], taken, out=left[:, o])
+            taken = left[:, o] * (x[:, i] == y[:, o])
             np.add(g[:, i], taken, out=g[:, i])
+            np.subtract(left[:, o], taken, out=left[:, o])
+
+    def _pool_back_tiles(self, axis: Axis, x: Array, y: Array, delta: Array, g: Array) -> None:
+        """The same where each value lies in one window: twice as fast."""
+        g[:, axis.span :] = 0
+        *others, last = (axis.tap(offset)[1] for offset in range(axis.size))
+        left = delta
+        for i in others:
+            taken = np.multiply(left, x[:, i] == y, out=g[:, i])
+            left = np.subtract(left, taken, out=g[:, last])  # what no other takes is the last one's
+        if not others:
+            np.copyto(g[:, last], delta)
 
 
 class MeanPooling(Pooling):
@@ -113,21 +122,30 @@ class MeanPooling(Pooling):
         for offset in range(axis.size):
             o, i = axis.tap(offset)
             np.add(y[:, o], x[:, i], out=y[:, o])
-        np.multiply(y, self._shares(axis, y.dtype), out=y)
+        np.multiply(y, _shares(axis, y.dtype), out=y)
 
     def pool_back(self, axis: Axis, x: Array, y: Array, delta: Array, g: Array) -> None:
         g.fill(0)
-        share = delta * self._shares(axis, delta.dtype)
+        share = delta * _shares(axis, delta.dtype)
         for offset in range(axis.size):
             o, i = axis.tap(offset)
             np.add(g[:, i], share[:, o], out=g[:, i])
 
-    def _shares(self, axis: Axis, dtype: Any) -> Array:
-        """1/n for each window, as a column."""
-        counts = np.zeros((axis.count, 1), dtype)
-        for offset in range(axis.size):
-            counts[axis.tap(offset)[0]] += 1
-        return np.reciprocal(counts)
+
+def _raise_to(x: Array, y: Array) -> None:
+    """y = max(x, y), of complex numbers by the real part, unlike np.maximum."""
+    if x.dtype.kind == "c":
+        np.copyto(y, x, where=x.real > y.real)
+    else:
+        np.maximum(y, x, out=y)
+
+
+def _shares(axis: Axis, dtype: Any) -> Array:
+    """1/n for each window, as a column."""
+    counts = np.zeros((axis.count, 1), dtype)
+    for offset in range(axis.size):
+        counts[axis.tap(offset)[0]] += 1
+    return np.reciprocal(counts)
 
 
 class MaxPool1d(MaxPooling, spec.MaxPool1d):

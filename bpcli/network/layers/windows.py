@@ -30,6 +30,11 @@ class Axis:
         return (self.count - 1) * self.stride + self.size
 
     @property
+    def tiles(self) -> bool:
+        """Whether each value up to the span lies in one window, and in no more."""
+        return self.stride == self.size and self.low == 0 and self.span <= self.length
+
+    @property
     def inside(self) -> tuple[slice, slice]:
         """The part of the span that is input: where it lies in the span, and in the input."""
         start, stop = max(0, -self.low), min(self.length, self.span - self.low)
