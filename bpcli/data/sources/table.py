@@ -11,7 +11,6 @@ import csv
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from bpcli.data.files import did_you_mean, existing, read_lines, reading
+from bpcli.data.sources.cells import GrowingColumn, OddCell, TextAfterAll, is_missing, to_number
 from bpcli.data.sources.source import (
-    Array,
     Column,
     Examples,
     Header,
@@ -34,7 +33,6 @@ from bpcli.data.sources.source import (
 from bpcli.errors import DataError
 
 DELIMITERS = "\t;,"  # in this order: a comma may be a decimal comma beside the other two
-MISSING = frozenset(("", "nan", "na", "n/a", "null", "?"))  # in lower case
 _HEAD_ROWS = 200
 _CHUNK_ROWS = 4096
 
@@ -217,7 +215,7 @@ class Table(Source):
 
     def _is_number(self, cell: str) -> bool:
         try:
-            return not math.isnan(_number(cell, self.decimal_comma))
+            return not math.isnan(to_number(cell, self.decimal_comma))
         except ValueError:
             return False
 
@@ -244,7 +242,7 @@ class Table(Source):
 
     def _read(self, wanted: Sequence[str], text: dict[str, bool]) -> dict[str, Column]:
         places = [self.names.index(name) for name in wanted]
-        columns = [_Growing(name, text.get(name), self.decimal_comma) for name in wanted]
+        columns = [GrowingColumn(name, text.get(name), self.decimal_comma) for name in wanted]
         rows, count = self._rows(), 0
         while chunk := list(itertools.islice(rows, _CHUNK_ROWS)):
             self._check_widths(chunk)
@@ -252,9 +250,9 @@ class Table(Source):
             for place, column in zip(places, columns, strict=True):
                 try:
                     column.add(cells[place])
-                except _OddCell as odd:
+                except OddCell as odd:
                     raise self._odd(column, odd, chunk[odd.row][0]) from None
-                except _TextAfterAll:
+                except TextAfterAll:
                     return self._read(wanted, text | {column.name: True})
             count += len(chunk)
         if not count:
@@ -270,7 +268,7 @@ class Table(Source):
                     f"received {len(row)}"
                 )
 
-    def _odd(self, column: _Growing, odd: _OddCell, line: int) -> DataError:
+    def _odd(self, column: GrowingColumn, odd: OddCell, line: int) -> DataError:
         cure = "correct the cell, or leave the column out with `features:`"
         if "," in odd.cell and self.decimal_comma:
             cure = "write all its numbers with a decimal point, or all with a decimal comma"
@@ -300,112 +298,6 @@ class Table(Source):
             return f"{self.path}:{line}"
         cell = cells[self.names.index(column)].strip()
         return f"{self.path}:{line}: column {column!r} holds {_shortened(cell)}"
-
-
-class _OddCell(Exception):  # noqa: N818  caught before anybody sees it
-    """A word in a column of numbers."""
-
-    def __init__(self, row: int, cell: str) -> None:
-        self.row, self.cell = row, cell
-
-
-class _TextAfterAll(Exception):  # noqa: N818
-    """A column that began with numbers holds words."""
-
-
-@dataclass
-class _Growing:
-    """A column while it is read, a chunk of cells at a time.
-
-    It holds numbers as long as all cells are numbers or missing. With a word among them it is
-    text if at least half of its cells so far are words; otherwise the word is a mistake.
-    """
-
-    name: str
-    is_text: bool | None  # None: not known yet
-    decimal_comma: bool
-    numbers: list[Array] = field(default_factory=list)
-    codes: list[int] = field(default_factory=list)
-    words: dict[str, int] = field(default_factory=dict)
-
-    def add(self, cells: Sequence[str]) -> None:
-        if self.is_text and not self.numbers:
-            self._add_words(cells)
-            return
-        try:
-            self.numbers.append(_parse(cells, self.decimal_comma))
-        except _OddCell:
-            if self.is_text is False or not self._mostly_words(cells):
-                raise
-            if self.numbers:
-                raise _TextAfterAll from None
-            self.is_text = True
-            self._add_words(cells)
-
-    def _mostly_words(self, cells: Sequence[str]) -> bool:
-        present = [cell for cell in cells if not is_missing(cell)]
-        odd = sum(not _is_plain_number(cell, self.decimal_comma) for cell in present)
-        before = sum(int(np.isfinite(piece).sum()) for piece in self.numbers)
-        return 2 * odd >= len(present) + before
-
-    def _add_words(self, cells: Sequence[str]) -> None:
-        for cell in cells:
-            word = cell.strip()
-            known = self.words.get(word)
-            if known is None:
-                known = -1 if is_missing(word) else len(self.words)
-                if known >= 0:
-                    self.words[word] = known
-            self.codes.append(known)
-
-    def finish(self) -> Column:
-        if self.is_text:
-            return Words(self.name, np.array(self.codes, np.int64), tuple(self.words))
-        return Numbers(self.name, np.concatenate(self.numbers))
-
-
-def is_missing(cell: str) -> bool:
-    """Whether a cell holds nothing, or a word that says so."""
-    return cell.strip().lower() in MISSING
-
-
-def _parse(cells: Sequence[str], decimal_comma: bool) -> Array:
-    """The cells as numbers, NaN where missing; raises _OddCell at the first that is neither."""
-    try:
-        if "_" not in "".join(cells):  # float("1_000") is a thousand to Python alone
-            return np.array(list(map(float, cells)))
-    except ValueError:
-        pass
-    numbers = np.empty(len(cells))
-    mixed = decimal_comma and any("," in cell for cell in cells) and any("." in c for c in cells)
-    for row, cell in enumerate(cells):
-        try:
-            numbers[row] = _number(cell, decimal_comma)
-        except ValueError:
-            raise _OddCell(row, cell) from None
-        if mixed and "," in cell:
-            raise _OddCell(row, cell)
-    return numbers
-
-
-def _number(cell: str, decimal_comma: bool) -> float:
-    if is_missing(cell):
-        return math.nan
-    if "_" in cell:
-        raise ValueError
-    if decimal_comma and "," in cell:
-        if "." in cell:
-            raise ValueError
-        cell = cell.replace(",", ".", 1)
-    return float(cell)
-
-
-def _is_plain_number(cell: str, decimal_comma: bool) -> bool:
-    try:
-        _number(cell, decimal_comma)
-    except ValueError:
-        return False
-    return True
 
 
 def _holds_something(row: Row) -> bool:
