@@ -24,6 +24,8 @@ from bpcli.spec.model import Spec
 
 MARGIN = 0.02  # of the way from chance to perfect: what is closer than that is as good
 HELPED = 0.05  # so much more of that way the cure must go than the original
+_SURE = 3.0  # standard errors: the best of dozens of candidates is two above its mean by chance
+_LESS_LOSS = 0.7
 ENOUGH = 0.95  # of what a plain learner reaches: then no more is tried
 RUN_SHARE = 1 / 30  # of the budget that a single run may take
 # what may be spent before the next stage: singles, combinations, other seeds
@@ -223,7 +225,10 @@ class Search:
         return share is not None and share >= ENOUGH
 
     def _helps(self, candidate: Candidate) -> bool:
-        return self._skill(candidate) >= self._skill(self.original) + HELPED or (
-            self._skill(candidate) >= self._skill(self.original) - MARGIN
-            and candidate.loss < 0.7 * self.original.loss
-        )
+        """Clearly more skill than the best of many would have by chance; or somewhat more, and
+        much less training loss: a squashed output spoils the loss more than the ranking."""
+        gain = self._skill(candidate) - self._skill(self.original)
+        noise = self.expected.resolution / max(1 - self.expected.chance_score, 1e-6)
+        if gain >= max(HELPED, _SURE * noise):
+            return True
+        return gain >= MARGIN and candidate.loss < _LESS_LOSS * self.original.loss

@@ -30,15 +30,14 @@ def cure_report(
 
 
 def _opening(cure: Cure) -> Iterable[Piece | Sequence[Piece]]:
-    tried = (
-        f"{plural(len(cure.tried), 'change')} tried in {plural(cure.runs, 'run')} "
-        f"of {plural(cure.steps, 'step')}"
-    )
+    count = len(cure.tried)
+    spent = f"{plural(cure.runs, 'run')} of {plural(cure.steps, 'step')}"
     if cure.best is None:
-        yield (Span("no cure  ", "bad"), f"{tried}: nothing helped")
+        yield (Span("no cure  ", "bad"), f"{plural(count, 'change')} tried in {spent}, none helped")
         return
+    best = f"of {count} tried, the smallest that does about as well as the best; "
     yield (Span("cure  ", "good"), Span(cure.best.description, "strong"))
-    yield Span(f"      the smallest of {tried} that comes close to the best of them", "muted")
+    yield Span(f"      {best if count > 1 else ''}{spent}", "muted")
 
 
 def _comparison(
@@ -57,7 +56,7 @@ def _comparison(
 
 
 def _over(candidate: Candidate) -> str:
-    return f"after the same steps, median of {plural(len(candidate.trials), 'seed')}"
+    return f"median of {plural(len(candidate.trials), 'seed')}, the same steps each"
 
 
 def _spread(*candidates: Candidate) -> str:

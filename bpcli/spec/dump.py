@@ -18,7 +18,7 @@ from bpcli.spec.options import Kind, Option, options_of
 
 _WIDTH = 96
 _ALWAYS = ("name", "seed", "dtype", "optimizer", "training")  # written even at their defaults
-_UNQUOTED = re.compile("[A-Za-z_/][A-Za-z0-9_./-]*")
+_UNQUOTED = re.compile(r"(?:\.\.?/)*[A-Za-z_/][A-Za-z0-9_./-]*")
 _RESERVED = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n"))
 
 
