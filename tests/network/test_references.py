@@ -23,6 +23,7 @@ TAILS = json.loads((FOLDER / "tails.json").read_text(encoding="utf-8"))
 def options(written: Mapping[str, Any]) -> LayerOptions:
     """A layer's options from the normal form of a spec."""
     ((name, given),) = written.items()
+    given = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
     if "layers" in given:
         given = {**given, "layers": tuple(map(options, given["layers"]))}
     return LAYERS[name](**given)
@@ -49,8 +50,8 @@ def fill(vectors: Mapping[str, Array], values: Mapping[str, Any], prefix: str = 
         vectors[prefix + name][...] = value
 
 
-@by_name(LAYER_REFERENCE["layers"])
-def test_a_layer_is_pytorchs(case: dict[str, Any]) -> None:
+def assert_is_pytorchs(case: dict[str, Any]) -> None:
+    """Outputs, all gradients and the state of a recorded layer."""
     inputs = np.array(case["inputs"])
     network = Network(
         [options(case["layer"])], MeanSquaredError(), inputs.shape[1:], dtype="float64"
@@ -68,6 +69,11 @@ def test_a_layer_is_pytorchs(case: dict[str, Any]) -> None:
         assert_same(network.gradients[prefix + name], expected, name)
     for name, expected in case.get("state_after", {}).items():
         assert_same(network.state[prefix + name], expected, name)
+
+
+@by_name(LAYER_REFERENCE["layers"])
+def test_a_layer_is_pytorchs(case: dict[str, Any]) -> None:
+    assert_is_pytorchs(case)
 
 
 def test_every_layer_has_a_case() -> None:
