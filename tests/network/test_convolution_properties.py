@@ -1,4 +1,4 @@
-"""What convolution and pooling promise: of their values, their gradients and their use of memory."""
+"""What convolution and pooling promise of their values, their gradients and their memory."""
 
 from __future__ import annotations
 
