@@ -40,5 +40,12 @@ def test_links_lead_somewhere(document: Path) -> None:
             assert (document.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_that_are_named_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:bpcli|tests|configs|datasets|docs)/[\w/.-]+\.\w+)`", text):
+        assert (ROOT / name).exists(), name
+
+
 def test_there_is_something_to_run() -> None:
     assert any(sessions((ROOT / "README.md").read_text(encoding="utf-8")))
