@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import traceback
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import getsourcelines, signature
 from pathlib import Path
 
 from bpcli.errors import BpcliError, Problem
@@ -43,11 +44,51 @@ def load_layers(path: Path) -> dict[str, type]:
     finally:
         sys.path.pop(0)
     found = [value for value in vars(module).values() if _is_own_layer(value, module.__name__)]
+    found = list(dict.fromkeys(found))
     if not found:
         raise LayersFileError(
             f"{path}: expected at least one class that inherits from bpcli.Layer and has a `name`"
         )
+    for layer in found:
+        _require_methods(layer, path)
     return {layer.name: layer for layer in found}
+
+
+# what the network passes to each method, as it passes it
+_METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "forward": (("inputs", "parameters"), ("training", "random")),
+    "backward": (("cache", "output_gradient", "parameters", "gradients"), ()),
+    "parameters": (("input_shape",), ()),
+    "state": (("input_shape",), ()),
+    "output_shape": (("input_shape",), ()),
+}
+
+
+def _require_methods(layer: type[Layer], path: Path) -> None:
+    for name, (given, keywords) in _METHODS.items():
+        method = getattr(layer, name)
+        if name in ("forward", "backward") and method is getattr(Layer, name):
+            raise LayersFileError(
+                f"{path}:{_line(layer)}: {layer.__name__} has no method `{name}`; a layer needs "
+                "`forward` and `backward`"
+            )
+        try:
+            signature(method).bind(None, *given, **dict.fromkeys(keywords))
+        except TypeError:
+            expected = ", ".join(["self", *given, *(["*", *keywords] if keywords else [])])
+            raise LayersFileError(
+                f"{path}:{_line(method)}: {layer.__name__}.{name} must take ({expected}), "
+                f"it takes {signature(method)}"
+            ) from None
+        except ValueError:  # not written in Python: nobody can tell
+            continue
+
+
+def _line(thing: object) -> int:
+    try:
+        return getsourcelines(thing)[1]  # type: ignore[arg-type]
+    except (OSError, TypeError):
+        return 0
 
 
 def _is_own_layer(value: object, module: str) -> bool:

@@ -99,12 +99,17 @@ def _check(
     by_inputs = verdicts.of(INPUTS) if INPUTS in own.tensors else None
     condition = own.condition
     path = check_training_path(
-        network, inputs[: condition.batch], targets[: condition.batch],
-        condition.other_inputs, condition.other_targets,
-    )  # fmt: skip
+        network,
+        inputs[: condition.batch],
+        targets[: condition.batch],
+        condition.other_inputs,
+        condition.other_targets,
+        {name: own.floor_of(name) for name in network.parameters},
+    )
     tensors = [*parameters, *([by_inputs] if by_inputs else [])]
     doubts = {d.layer: d for trial in trials for d in trial.doubts}
-    notes += [f"{d.layer}: {d.reason}; central differences there" for d in doubts.values()]
+    for found_doubt in doubts.values():
+        notes += [f"{found_doubt.layer}: {found_doubt.reason};", "central differences there"]
     return Result(
         _verdict(tensors, found, own.kinks, path),
         method,

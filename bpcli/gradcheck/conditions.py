@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from bpcli.network import Network
+from bpcli.network import Network, Node
 from bpcli.network.layer import Array
 
 BATCH = 8
 _BATCHES = (7, 5, 3, 6, 4, 2)  # for a factor of the batch size to be told from other factors
 OWN, RANDOM = "own", "random"
 L2 = 0.01
+_NUMBERS = 1 << 20  # in the outputs of all layers
+_REASON = 1e3  # how much larger than with the network's own parameters a value may get
 _NUDGE = 1e-3  # of the size of what is moved: far more than the step that finds kinks
 
 
@@ -43,7 +46,7 @@ class Condition:
 
 def own_condition(network: Network, inputs: Array, targets: Array) -> Condition:
     """The parameters as they are, on the first examples."""
-    count = min(BATCH, len(inputs))
+    count = min(_most_examples(network), len(inputs))
     rows, others = np.arange(count), np.arange(count, 2 * count) % len(inputs)
     return Condition(
         OWN,
@@ -65,8 +68,7 @@ def random_condition(network: Network, inputs: Array, targets: Array) -> Conditi
     rows, others = np.arange(count) % len(inputs), np.arange(count, 2 * count) % len(inputs)
     copy = network.copy(np.float64)
     copy.l2 = max(network.l2, L2)
-    randomize(copy, random)
-    return Condition(
+    condition = Condition(
         RANDOM,
         copy,
         _shaken(inputs[rows], random),
@@ -75,6 +77,41 @@ def random_condition(network: Network, inputs: Array, targets: Array) -> Conditi
         targets[others],
         network.seed + 1,
     )
+    _randomize_within_reason(condition, random)
+    return condition
+
+
+def _randomize_within_reason(condition: Condition, random: Generator) -> None:
+    """As far as the signal stays of its size: a deep or recurrent network may explode."""
+    network, start = condition.network, condition.network.parameters.vector.copy()
+    usual = _reach(condition)
+    for share in (1.0, 0.3, 0.1, 0.03):
+        network.parameters.vector[...] = start
+        randomize(network, random, share)
+        if _reach(condition) <= _REASON * max(usual, 1.0):
+            return
+
+
+def _reach(condition: Condition) -> float:
+    """The largest value that any layer gives."""
+    largest = 0.0
+
+    class Watch:
+        def forward(self, node: Node, inputs: Array, outputs: Array) -> None:
+            nonlocal largest
+            size = float(np.abs(outputs).max(initial=0.0))
+            largest = max(largest, size if np.isfinite(size) else np.inf)
+
+        def backward(self, *_: Any) -> None: ...
+
+    network, state = condition.network, condition.network.state.vector.copy()
+    network.observe(Watch())
+    try:
+        network.forward(condition.inputs, training=True)
+    finally:
+        network.observe(None)
+        network.state.vector[...] = state
+    return largest
 
 
 def _batch_size(network: Network, available: int) -> int:
@@ -82,21 +119,28 @@ def _batch_size(network: Network, available: int) -> int:
     nodes = network.nodes
     sizes = {n for node in nodes for n in (*node.input_shape, *node.output_shape)}
     sizes |= {min(BATCH, available), math.prod(network.chain.output_shape)}
-    return next((n for n in _BATCHES if n not in sizes), 7)
+    most = max(_most_examples(network), 3)
+    return next((n for n in _BATCHES if n not in sizes and n <= most), min(7, most))
 
 
-def randomize(network: Network, random: Generator) -> None:
+def _most_examples(network: Network) -> int:
+    """As many as fit in memory that is quick to go through, at least two."""
+    numbers = sum(math.prod(node.output_shape) for node in network.nodes)
+    return max(2, min(BATCH, _NUMBERS // max(numbers, 1)))
+
+
+def randomize(network: Network, random: Generator, share: float = 1.0) -> None:
     """Biases and scales at random; weights a little moved, those that are all alike drawn anew."""
-    for name, values in network.parameters.items():
+    for values in network.parameters.values():
         alike = values.size > 1 and bool((values == values.flat[0]).all())
         if values.ndim < 2:
-            values *= random.uniform(0.6, 1.4, values.shape)
-            values += random.normal(0, 0.3, values.shape)
+            values *= 1 + share * random.uniform(-0.4, 0.4, values.shape)
+            values += share * random.normal(0, 0.3, values.shape)
         elif alike:
             deviation = 1 / math.sqrt(math.prod(values.shape[:-1]))
-            values[...] = random.normal(0, deviation, values.shape)
+            values[...] = share * random.normal(0, deviation, values.shape)
         else:
-            network.parameters[name][...] *= random.uniform(0.8, 1.2, values.shape)
+            values *= 1 + share * random.uniform(-0.2, 0.2, values.shape)
 
 
 def nudge(condition: Condition) -> None:

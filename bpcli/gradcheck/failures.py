@@ -9,7 +9,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from bpcli.errors import BpcliError
-from bpcli.network import Layer
+from bpcli.network import Chain, Layer, Node
+from bpcli.spec.layers import LayerOptions
 
 
 @dataclass(frozen=True)
@@ -49,33 +50,46 @@ def raised(error: Exception, layers: Iterable[Layer]) -> LayerFailure | None:
     if isinstance(error, BpcliError):
         return None
     known = {id(layer) for layer in layers}
-    found: tuple[Layer, FrameType, int] | None = None
-    for frame, line in _frames(error.__traceback__):
-        owner = frame.f_locals.get("self")
-        if id(owner) in known and isinstance(owner, Layer):
-            found = (owner, frame, line)
-    if found is None:
-        return None
-    layer, frame, line = found
     message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    method = frame.f_code.co_name
-    return LayerFailure(Failure(layer.path, method, message, shown(frame.f_code.co_filename), line))
+    found = None
+    for frame, line in _frames(error.__traceback__):
+        method, file = frame.f_code.co_name, frame.f_code.co_filename
+        owner, node = frame.f_locals.get("self"), frame.f_locals.get("node")
+        if id(owner) in known and isinstance(owner, Layer):
+            found = LayerFailure(Failure(owner.path, method, message, shown(file), line))
+        elif isinstance(node, Node) and id(node.layer) in known:  # what it returns is no good
+            found = broken(node.layer, method, message)
+    return found
 
 
-def raised_in_class(error: Exception, classes: Iterable[type[Layer]]) -> LayerFailure | None:
-    """The error as a failure of a layer that could not even be built: code of these classes
-    raised it, before the network was there."""
-    if isinstance(error, BpcliError):
+def raised_in_class(error: Exception, options: Iterable[LayerOptions]) -> LayerFailure | None:
+    """The error as a failure of a user's layer that could not even be built: its code raised it,
+    or it gave a shape that is none, before the network was there."""
+    files = {str(Path(inspect.getfile(type(each))).resolve()) for each in _own_layers(options)}
+    if isinstance(error, BpcliError) or not files:
         return None
-    files = {str(Path(inspect.getfile(kind)).resolve()): kind for kind in classes}
-    for frame, line in reversed(list(_frames(error.__traceback__))):
-        file = frame.f_code.co_filename
-        if str(Path(file).resolve()) in files:
-            owner = frame.f_locals.get("self")
+    message = f"{type(error).__name__}: {error}"
+    found = None
+    for frame, line in _frames(error.__traceback__):
+        owner, method = frame.f_locals.get("self"), frame.f_code.co_name
+        if str(Path(frame.f_code.co_filename).resolve()) in files:
             name = (isinstance(owner, Layer) and (owner.path or owner.name)) or ""
-            message = f"{type(error).__name__}: {error}"
-            return LayerFailure(Failure(name, frame.f_code.co_name, message, shown(file), line))
-    return None
+            found = LayerFailure(
+                Failure(name, method, message, shown(frame.f_code.co_filename), line)
+            )
+        elif isinstance(owner, Chain) and owner.nodes and found is None:
+            before = owner.nodes[-1].layer
+            if str(Path(inspect.getfile(type(before))).resolve()) in files:
+                found = broken(before, "output_shape", f"gives {owner.output_shape!r}: no shape")
+    return found
+
+
+def _own_layers(options: Iterable[LayerOptions]) -> Iterator[Layer]:
+    """Those that are a user's, inside others too."""
+    for each in options:
+        if isinstance(each, Layer):
+            yield each
+        yield from _own_layers(getattr(each, "layers", ()))
 
 
 def _frames(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int]]:

@@ -3,7 +3,7 @@
 For a random direction d, g·d of the gradient must be the derivative of the loss along d. Any
 difference between g and the derivative shows, with certainty but for rounding, because the signs
 of d are random (with all signs positive, errors could cancel). One projection weighs the elements
-alike; a second one divides each by its own gradient, so that small ones count as much as large.
+alike; another divides each by its own gradient, so that small ones count as much as large.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.random import default_rng
+from numpy.random import Generator, default_rng
 
 from bpcli.gradcheck.comparison import TOLERANCES, ZERO, Comparison
 from bpcli.network.layer import Array
 
-PROJECTIONS = 2
-_WEIGHTS = 1e6  # at most this between the weights of two elements
+_WEIGHTS = 1e4  # at most this between the weights of two elements
 
 
 class Direction(NamedTuple):
@@ -28,17 +27,22 @@ class Direction(NamedTuple):
     noise: float = 0.0
 
 
-def directions(analytic: Array, seed: int = 0) -> list[Array]:
-    """Random signs, plain and weighted by the inverse of the gradient's elements."""
-    random = default_rng([seed, 13, analytic.size])
-    plain, weighted = (random.choice([-1.0, 1.0], analytic.shape) for _ in range(2))
+def directions(analytic: Array) -> list[Array]:
+    """Random signs, plain and weighted."""
+    random = default_rng([13, analytic.size])
+    return [random.choice([-1.0, 1.0], analytic.shape), weighted_direction(analytic, random)]
+
+
+def weighted_direction(analytic: Array, random: Generator | None = None) -> Array:
+    """Random signs; the smaller an element of the gradient, the larger its weight."""
+    random = random or default_rng([17, analytic.size])
+    signs: Array = np.asarray(random.choice([-1.0, 1.0], analytic.shape))
     sizes = np.abs(np.nan_to_num(analytic))
     largest = float(sizes.max(initial=0.0))
-    if largest > 0:
-        least = float(np.where(sizes > 0, sizes, largest).min())
-        weighted *= max(least, largest / _WEIGHTS) / np.maximum(sizes, largest / _WEIGHTS)
-        weighted[sizes == 0] = np.sign(weighted[sizes == 0]) * np.abs(weighted).min(initial=1.0)
-    return [plain, weighted]
+    if largest == 0:
+        return signs
+    weighted: Array = signs / (sizes / largest + 1 / _WEIGHTS)
+    return weighted
 
 
 def compare_projections(

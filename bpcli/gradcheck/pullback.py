@@ -18,7 +18,7 @@ from bpcli.gradcheck.numerical import Slope
 from bpcli.gradcheck.structure import Structure
 from bpcli.network.layer import Array, Shape
 
-_STACK = 1 << 18  # numbers in one stacked evaluation, so that it stays in the processor's cache
+_STACK = 1 << 15  # numbers in one stacked evaluation, so that it stays in the processor's cache
 
 Tick = Callable[[float], None]  # is told the seconds of work that were estimated and are done
 

@@ -17,6 +17,9 @@ class Worst:
     analytic: float
     numeric: float
 
+    def as_json(self) -> dict[str, Any]:
+        return vars(self) | {"index": list(self.index)}
+
 
 @dataclass(frozen=True)
 class TensorResult:
@@ -38,20 +41,13 @@ class TensorResult:
     blamed: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        worst = None
-        if self.worst is not None:
-            worst = {
-                "index": list(self.worst.index),
-                "analytic": self.worst.analytic,
-                "numeric": self.worst.numeric,
-            }
         return {
             "name": self.name,
             "shape": list(self.shape),
             "checked": self.checked,
             "projections": self.projections,
             "max_relative_error": self.max_relative_error,
-            "worst": worst,
+            "worst": None if self.worst is None else self.worst.as_json(),
             "verdict": self.verdict,
             "note": self.note or None,
             "hint": self.hint or None,
@@ -72,6 +68,7 @@ class Fault:
     message: str
     max_relative_error: float = 0.0
     worst: Worst | None = None
+    ratio: float | None = None  # of gradient and derivative, where it is the same everywhere
     hint: str = ""
     unexplained: float = 1.0
     file: str = ""
@@ -83,6 +80,8 @@ class Fault:
             "gradient": self.gradient or None,
             "message": self.message,
             "max_relative_error": self.max_relative_error,
+            "worst": None if self.worst is None else self.worst.as_json(),
+            "ratio": self.ratio,
             "hint": self.hint or None,
             "unexplained": self.unexplained if self.hint else None,
             "file": self.file or None,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +23,8 @@ from numpy.random import Generator, default_rng
 from bpcli.gradcheck.functions import INNER, INPUTS, LayerFunction
 from bpcli.network.layer import Array, Shape
 
+_EXAMPLES = 2  # show the structure as well as more do
+_COPIES = 4  # in a first stack
 _EXACT, _ROUGH = 0.0, 1e-7  # what may leak, relative to the largest derivative
 
 
@@ -38,23 +40,34 @@ class Structure:
 
 
 def explore(function: LayerFunction, targets: list[str]) -> Structure:
-    """Finds the structure of a layer by each of the targets."""
+    """Finds the structure of a layer by each of the targets, on two examples."""
     random = default_rng(5)
     structure = Structure(function.outputs({}).shape)
-    start = time.perf_counter()
     if targets:
-        function.slope({targets[0]: np.zeros_like(function.value(targets[0]))})
-    structure.seconds = time.perf_counter() - start
+        structure.seconds = _timed(
+            lambda: function.slope({targets[0]: np.zeros(function.value(targets[0]).shape)})
+        )
+    small = function.on_first(_EXAMPLES)
+    shape = small.outputs({}).shape
     for target in targets:
         structure.pairs[target] = [
-            pair for pair in _candidates(function, target, structure.shape)
-            if _independent(function, target, pair, random)
-        ]  # fmt: skip
-    if INPUTS not in targets:
-        return structure
+            pair
+            for pair in _candidates(small, target, shape)
+            if _independent(small, target, pair, random)
+        ]
     of_batch = [(0, 0) in structure.pairs[t] for t in targets if t in (INPUTS, INNER)]
-    structure.stackable = all(of_batch) and _stacks(function, structure, random)
+    if INPUTS in targets and all(of_batch) and _stacks(small, random):
+        structure.stackable = True
+        direction = np.zeros((_COPIES, *function.value(INPUTS).shape))
+        taken = _timed(lambda: function.stacked_slope(INPUTS, direction))
+        structure.seconds_stacked = taken / _COPIES
     return structure
+
+
+def _timed(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
 def seconds(function: LayerFunction, structure: Structure, target: str) -> float:
@@ -109,15 +122,10 @@ def _along(values: Array, axis: int, axes: int) -> Array:
     return values.reshape(shape)
 
 
-_COPIES = 3
-
-
-def _stacks(function: LayerFunction, structure: Structure, random: Generator) -> bool:
+def _stacks(function: LayerFunction, random: Generator) -> bool:
     """Whether a larger batch gives each example what it gets in a batch of the usual size."""
     directions = random.standard_normal((_COPIES, *function.value(INPUTS).shape))
-    start = time.perf_counter()
     stacked = function.stacked_slope(INPUTS, directions).values
-    structure.seconds_stacked = (time.perf_counter() - start) / _COPIES
     one_by_one = np.stack([function.slope({INPUTS: d}).values for d in directions])
     if stacked.shape != one_by_one.shape:
         return False

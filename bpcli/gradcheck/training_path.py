@@ -8,6 +8,8 @@ makes of a change of that size in its parameters and inputs.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from numpy.random import Generator, default_rng
 
 from bpcli.gradcheck.failures import raised
 from bpcli.gradcheck.result import TrainingPath
+from bpcli.gradcheck.rounding import EPSILON
 from bpcli.network import Network
 from bpcli.network.layer import Array
 
@@ -23,9 +26,17 @@ _DRAWS, _SAFETY = 3, 100.0
 
 
 def check_training_path(
-    network: Network, inputs: Array, targets: Array, other_inputs: Array, other_targets: Array
+    network: Network,
+    inputs: Array,
+    targets: Array,
+    other_inputs: Array,
+    other_targets: Array,
+    floors: Mapping[str, float],
 ) -> TrainingPath:
-    """Compares the gradients of ``network`` itself with those of its copy in float64."""
+    """Compares the gradients of ``network`` itself with those of its copy in float64.
+
+    ``floors``: by parameter, the rounding of the sums that make its gradient, in float64.
+    """
     inputs, other_inputs = (_as(network.dtype, each) for each in (inputs, other_inputs))
     state = network.state.vector.copy()
     try:
@@ -39,7 +50,11 @@ def check_training_path(
     copy = network.copy(np.float64)
     wide = _as(copy.dtype, inputs)
     exact = _gradients(copy, wide, targets)
-    noise = _sensitivity(copy, wide, targets, exact, float(np.finfo(network.dtype).eps))
+    epsilon = float(np.finfo(network.dtype).eps)
+    noise = _sensitivity(copy, wide, targets, exact, epsilon)
+    for name, gradient in exact.items():
+        own = floors[name] * epsilon / EPSILON * math.sqrt(gradient.size) / _SAFETY
+        noise[name] = max(noise[name], own)
     return _worst(str(network.dtype), ours, exact, noise)
 
 

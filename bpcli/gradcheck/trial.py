@@ -18,7 +18,12 @@ from bpcli.gradcheck.kinks import hold_against_sides
 from bpcli.gradcheck.localisation import Arriving, Examined, Functions, Localisation, estimate
 from bpcli.gradcheck.numerical import Slope
 from bpcli.gradcheck.penalty import penalty_gradient
-from bpcli.gradcheck.projections import Direction, compare_projections, directions
+from bpcli.gradcheck.projections import (
+    Direction,
+    compare_projections,
+    directions,
+    weighted_direction,
+)
 from bpcli.gradcheck.pullback import Tick
 from bpcli.gradcheck.recording import Pass, record
 from bpcli.gradcheck.result import KinkResult
@@ -184,7 +189,8 @@ class Trial:
         )
 
     def _project(self, end: EndToEnd, name: str, tensor: Tensor) -> None:
-        tested = [Direction(d, *end.slope(name, d)) for d in directions(tensor.analytic, 1)]
+        direction = weighted_direction(tensor.analytic)
+        tested = [Direction(direction, *end.slope(name, direction))]
         limit = self.floor_of(name)
         tensor.projections = len(tested)
         tensor.comparisons.append(
@@ -223,7 +229,8 @@ class Trial:
             tensor.comparisons.append(
                 compare(gradient, slope, limit, first.exact, limit / floor(1.0))
             )
-        tested = [Direction(d, *end.slope_of_inputs(d)) for d in directions(gradient, 1)]
+        direction = weighted_direction(gradient)
+        tested = [Direction(direction, *end.slope_of_inputs(direction))]
         tensor.projections = len(tested)
         exact = all(analytic for _, analytic in self._functions())
         tensor.comparisons.append(

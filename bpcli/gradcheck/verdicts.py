@@ -57,6 +57,7 @@ def _fault(trials: Sequence[Trial], path: str, target: str) -> Fault:
         f"{what} is wrong, given a right incoming gradient",
         comparison.error,
         worst_of(case) if case is not None else _worst(comparison),
+        _ratio(case) if case is not None else None,
         hint.text,
         hint.unexplained,
     )
@@ -79,7 +80,7 @@ def _loss_fault(trials: Sequence[Trial]) -> Fault | None:
             name = trial.network.loss.name
             return Fault(
                 name, "outputs", "the gradient by its outputs is wrong",
-                comparison.error, _worst(comparison), UNKNOWN,
+                comparison.error, _worst(comparison), hint=UNKNOWN,
             )  # fmt: skip
     return None
 
@@ -122,6 +123,17 @@ def best_hint(cases: Sequence[Case | None]) -> Hint:
     if len(known) > 1 and known[-1]:
         return known[-1][0]
     return Hint(UNKNOWN)
+
+
+def _ratio(case: Case) -> float | None:
+    """Gradient over derivative, if that is the same for all elements that are not tiny."""
+    sizes = np.abs(case.numeric)
+    large = sizes > 1e-6 * sizes.max(initial=0.0)
+    if not large.any():
+        return None
+    ratios = case.analytic[large] / case.numeric[large]
+    middle = float(np.median(ratios))
+    return middle if np.abs(ratios - middle).max() <= 1e-6 * abs(middle) else None
 
 
 def worst_of(case: Case) -> Worst:

@@ -1,0 +1,113 @@
+"""What `gradcheck` says: a row for each gradient, then what is wrong and what it looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bpcli.gradcheck import Result, TensorResult
+from bpcli.report.document import Block, Column, Document, Fields, Line, Lines, Piece, Span, Table
+from bpcli.report.gradcheck_faults import details
+from bpcli.report.text import duration, plural, scientific, shape
+
+_VERDICTS: dict[str, Span] = {
+    "pass": Span("pass", "good"),
+    "fail": Span("FAIL", "bad"),
+    "inconclusive": Span("inconclusive", "warning"),
+}
+_METHODS = {"complex": "complex steps", "central": "central differences, extrapolated"}
+
+
+def gradcheck_report(headline: Lines, result: Result) -> Document:
+    """For people, with the contract's JSON for programs."""
+    blocks: list[Block] = [headline]
+    if result.failure is None:
+        blocks.append(_table(result))
+    blocks += details(result)
+    if result.failure is None:
+        blocks.append(Fields(tuple(_conditions(result))))
+        blocks.append(Lines((_summary(result), *_why_backpropagation(result))))
+    return Document(blocks, result.as_json())
+
+
+def _table(result: Result) -> Table:
+    columns = (
+        Column("gradient by", "left", shortens=True),
+        Column("shape"),
+        Column("checked"),
+        Column("worst error"),
+        Column("", "left"),
+    )
+    tensors = [*result.parameters, *([result.inputs] if result.inputs else [])]
+    return Table(columns, [_row(tensor) for tensor in tensors])
+
+
+def _row(tensor: TensorResult) -> list[Piece]:
+    return [
+        tensor.name,
+        shape(tensor.shape),
+        f"{tensor.checked:,}" if tensor.checked else "projected",
+        scientific(tensor.max_relative_error),
+        _verdict(tensor),
+    ]
+
+
+def _verdict(tensor: TensorResult) -> Span:
+    if tensor.blamed:
+        return Span(f"wrong, from {tensor.blamed}", "warning")
+    if tensor.verdict == "pass" and tensor.note:
+        return Span(f"pass, {tensor.note}", "good")
+    return _VERDICTS[tensor.verdict]
+
+
+def _conditions(result: Result) -> Iterator[tuple[str, Piece]]:
+    """How it was checked."""
+    for index, condition in enumerate(result.conditions):
+        yield ("" if index else "checked", condition)
+    if not result.every_element:
+        yield from _projections(result)
+    yield ("derivatives", _METHODS[result.method])
+    for note in result.notes:
+        yield ("", note)
+    path = result.training_path
+    if path is not None:
+        says = "agree" if path.agrees else "DISAGREE"
+        error = scientific(path.max_relative_error)
+        worst = f" ({path.worst})" if path.worst else ""
+        text = f"in {path.dtype}, its gradients {says} to {error}{worst}"
+        yield ("training", Span(text, "plain" if path.agrees else "bad"))
+    for kink in result.kinks:
+        units = plural(kink.count, "output is", "outputs are")
+        yield ("kinks", f"{kink.layer}: {units} at one, first {list(kink.first)};")
+        says = "between" if kink.within else "OUTSIDE"
+        yield ("", f"the gradient is {says} the one-sided derivatives")
+
+
+def _projections(result: Result) -> Iterator[tuple[str, Piece]]:
+    if not result.numerical_seconds:
+        yield ("", "by signed random projections; every element without --quick")
+        return
+    yield ("", "by signed random projections, and a sample of elements;")
+    yield ("", f"every element takes about {duration(result.numerical_seconds)}: --all")
+
+
+def _summary(result: Result) -> Line:
+    verdict = _VERDICTS[result.verdict]
+    count = plural(len(result.parameters), "parameter")
+    error = scientific(result.max_relative_error)
+    if result.verdict == "pass":
+        elements = f", {result.checked:,} elements" if result.checked else ""
+        return (verdict, Span(f": {count}{elements}, worst relative error {error}"))
+    layers = list(dict.fromkeys(fault.layer for fault in result.faults))
+    if layers:
+        return (verdict, Span(f": wrong by itself: {', '.join(layers)}"))
+    return (verdict,)
+
+
+def _why_backpropagation(result: Result) -> Iterator[str]:
+    backward, numeric = result.backpropagation_seconds, result.numerical_seconds
+    if backward and numeric:
+        about = "" if result.every_element else "about "
+        yield (
+            f"backpropagation {duration(backward)}, numerically {about}{duration(numeric)}: "
+            f"{numeric / backward:,.0f} times"
+        )

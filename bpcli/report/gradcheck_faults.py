@@ -1,0 +1,88 @@
+"""What is wrong with a gradient, with its numbers and what they look like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bpcli.gradcheck import Fault, Result, TensorResult
+from bpcli.gradcheck.result import Worst
+from bpcli.report.document import Lines, Piece, Span
+from bpcli.report.text import number, scientific, shape
+
+_Line = Piece | tuple[Piece, ...]
+_TARGETS = {"inputs": "gradient by its inputs", "inner": "gradient for the layers inside"}
+
+
+def details(result: Result) -> Iterator[Lines]:
+    """A paragraph for each fault, and for each gradient that no fault accounts for."""
+    if result.failure is not None:
+        yield Lines(tuple(_failure(result)))
+    tensors = {tensor.name: tensor for tensor in result.parameters}
+    for fault in result.faults:
+        yield Lines(tuple(_fault(fault, tensors.get(f"{fault.layer}.{fault.gradient}"))))
+    for tensor in (*result.parameters, *([result.inputs] if result.inputs else [])):
+        if tensor.verdict != "pass" and not tensor.blamed and not _accounted(tensor, result):
+            yield Lines(tuple(_tensor(tensor)))
+
+
+def _fault(fault: Fault, tensor: TensorResult | None) -> Iterator[_Line]:
+    fail = Span("FAIL", "bad")
+    if not fault.gradient:
+        yield (Span(fault.layer, "strong"), f"  {fault.message}  ", fail)
+    elif tensor is not None:
+        yield (Span(tensor.name, "strong"), f"  {_counted(tensor)}  ", fail)
+    else:
+        what = _TARGETS.get(fault.gradient, f"gradient by its {fault.gradient}")
+        worst = scientific(fault.max_relative_error)
+        yield (Span(fault.layer, "strong"), f"  {what}  worst {worst}  ", fail)
+    if fault.worst is not None:
+        ratio = f", ratio {number(fault.ratio)} everywhere" if fault.ratio is not None else ""
+        yield _numbers(fault.worst) + ratio
+    if fault.hint:
+        yield from _hint(fault.hint, fault.unexplained)
+    if fault.file:
+        yield f"  in {fault.file}:{fault.line}, given a right incoming gradient"
+
+
+def _hint(hint: str, unexplained: float) -> Iterator[_Line]:
+    known = unexplained < 1
+    yield ("  looks like: ", Span(hint, "accent" if known else "plain"))
+    if known:
+        yield Span(f"  which explains the numbers to {scientific(unexplained)}", "muted")
+
+
+def _tensor(tensor: TensorResult) -> Iterator[_Line]:
+    failed = tensor.verdict == "fail"
+    verdict = Span("FAIL", "bad") if failed else Span(tensor.verdict, "warning")
+    yield (Span(tensor.name, "strong"), f"  {_counted(tensor)}  ", verdict)
+    if tensor.worst is not None:
+        yield _numbers(tensor.worst)
+    if failed:
+        yield "  though every layer is right by itself"
+    elif tensor.note:
+        yield f"  {tensor.note}"
+    if tensor.hint:
+        yield ("  looks like: ", Span(tensor.hint, "accent"))
+
+
+def _failure(result: Result) -> Iterator[_Line]:
+    failure = result.failure
+    assert failure is not None
+    name = failure.layer or "a layer"
+    yield (Span(name, "strong"), f"  its {failure.method} fails  ", Span("FAIL", "bad"))
+    place = f"{failure.file}:{failure.line}: " if failure.file else ""
+    yield f"  {place}{failure.message}"
+
+
+def _counted(tensor: TensorResult) -> str:
+    checked = f"{tensor.checked:,} checked  " if tensor.checked else ""
+    return f"{shape(tensor.shape)}  {checked}worst {scientific(tensor.max_relative_error)}"
+
+
+def _numbers(worst: Worst) -> str:
+    at = f"at {list(worst.index)}" if worst.index else "along a random direction"
+    return f"  {at}: yours {number(worst.analytic)}, derivative {number(worst.numeric)}"
+
+
+def _accounted(tensor: TensorResult, result: Result) -> bool:
+    return any(f"{fault.layer}.{fault.gradient}" == tensor.name for fault in result.faults)
