@@ -41,8 +41,9 @@ def _files_of(source: SourceOptions) -> Iterator[tuple[str, str]]:
 
 
 def _moved(file: str, before: Path, folder: Path) -> str:
-    absolute = (before / file).resolve()
+    """Without the detours of symbolic links, where the way without them leads to the same file."""
+    plain, real = os.path.abspath(before / file), str((before / file).resolve())
     try:
-        return os.path.relpath(absolute, folder.resolve())
+        return os.path.relpath(plain if os.path.realpath(plain) == real else real, folder)
     except ValueError:  # on another drive
-        return str(absolute)
+        return real
