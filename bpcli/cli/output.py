@@ -11,7 +11,7 @@ from bpcli.report.document import Document, Line, Piece, Span, spans
 from bpcli.report.layout import lay_out, plain
 from bpcli.report.text import printable
 
-Format = Literal["text", "json", "markdown", "github"]
+Format = Literal["text", "json", "markdown", "html", "github"]
 
 
 @dataclass(frozen=True)

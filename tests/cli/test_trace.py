@@ -27,6 +27,12 @@ def test_json_and_markdown() -> None:
     assert bpcli("trace", MAZUR, "--format", "markdown").stdout.startswith("# mazur")
 
 
+def test_a_page() -> None:
+    run = bpcli("trace", MAZUR, "--format", "html")
+    assert run.returncode == 0
+    assert run.stdout.startswith("<!doctype html>")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

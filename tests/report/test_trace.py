@@ -10,6 +10,7 @@ import pytest
 
 from bpcli.build import prepare
 from bpcli.errors import BpcliError
+from bpcli.report.html.trace import trace_page
 from bpcli.report.trace import Equation, Section, Trace, trace
 from bpcli.report.trace.text import markdown, text
 from bpcli.spec import load_spec
@@ -110,3 +111,14 @@ def test_markdown_holds_the_same_numbers() -> None:
     assert shown.startswith("# mazur")
     assert "z[0] = 0.05 × 0.15 + 0.1 × 0.2 + 0.35 = 0.3775" in shown
     assert shown.count("```") % 2 == 0
+
+
+def test_the_page_holds_every_number_of_the_text() -> None:
+    found = traced("mazur.yaml", steps=1000)
+    page = trace_page(found, digits=12)
+    for number in ("0.593269992107", "0.0821670405642", "0.291027773694"):
+        assert number in page
+    assert "z[0] = 0.05 × 0.15 + 0.1 × 0.2 + 0.35 = 0.3775" in page
+    layers = len(found.forward) + len(found.backward) + len(found.update)
+    assert page.count('<details class="layer" open>') == layers
+    assert page.count("<svg") == 1

@@ -35,9 +35,9 @@ from bpcli.cli.parameters import SpecRequest, message_parameters, spec_parameter
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["text", "markdown", "json"]),
+    type=click.Choice(["text", "markdown", "html", "json"]),
     default="text",
-    help="What the result looks like; text unless given.",
+    help="What the result looks like; text unless given. html: a page of its own.",
 )
 @message_parameters
 def command(
@@ -81,6 +81,10 @@ def command(
         output.write(to_json(traced.to_dict(), indent=2) + "\n")
     elif output.format == "markdown":
         output.write(markdown(traced, digits=digits))
+    elif output.format == "html":
+        from bpcli.report.html.trace import trace_page
+
+        output.write(trace_page(traced, digits=digits))
     else:
         output.write(text(traced, digits=digits, width=output.environment.width))
 

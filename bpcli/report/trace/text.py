@@ -9,7 +9,7 @@ from bpcli.report.trace.document import After, Equation, Section, Trace
 _INDENT = "  "
 
 
-class _Writer:
+class Writer:
     """Lines of a width, numbers of so many significant digits."""
 
     def __init__(self, digits: int, width: int) -> None:
@@ -37,6 +37,7 @@ class _Writer:
         return [one.rstrip() for one in (*lines, line)]
 
     def equation(self, equation: Equation) -> list[str]:
+        """left = products = value, on as many lines as it takes."""
         terms = [self.term(product, first=not n) for n, product in enumerate(equation.products)]
         if equation.left_out:
             terms.append(f"{self.term((equation.rest,), first=False)} ({equation.left_out:,} more)")
@@ -74,10 +75,10 @@ class _Writer:
 
 def text(trace: Trace, *, digits: int = 8, width: int = 80) -> str:
     """The whole trace for a terminal of that width."""
-    writer = _Writer(digits, width)
-    lines = [_title(trace), ""]
+    writer = Writer(digits, width)
+    lines = [title(trace), ""]
     lines += writer.numbers("inputs", trace.inputs) + writer.numbers("targets", trace.targets)
-    for heading, sections in _chapters(trace):
+    for heading, sections in chapters(trace):
         lines += ["", heading]
         for section in sections:
             lines += ["", *writer.section(section)]
@@ -90,11 +91,11 @@ def text(trace: Trace, *, digits: int = 8, width: int = 80) -> str:
 
 def markdown(trace: Trace, *, digits: int = 8) -> str:
     """The whole trace as Markdown: a heading a chapter, a code block a layer."""
-    writer = _Writer(digits, 96)
-    lines = [f"# {_title(trace)}", "", "```text"]
+    writer = Writer(digits, 96)
+    lines = [f"# {title(trace)}", "", "```text"]
     lines += writer.numbers("inputs", trace.inputs) + writer.numbers("targets", trace.targets)
     lines += ["```"]
-    for heading, sections in _chapters(trace):
+    for heading, sections in chapters(trace):
         lines += ["", f"## {heading.capitalize()}"]
         for section in sections:
             lines += ["", f"**{section.layer}** {section.formula}".rstrip(), "", "```text"]
@@ -107,11 +108,17 @@ def markdown(trace: Trace, *, digits: int = 8) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _title(trace: Trace) -> str:
-    return f"{trace.name} · example {trace.example} of {trace.examples:,} · loss {trace.loss:.8g}"
+def title(trace: Trace) -> str:
+    """mazur · example 0 of 1 · loss 0.29837111"""
+    return f"{trace.name} · {subtitle(trace)}"
 
 
-def _chapters(trace: Trace) -> Iterator[tuple[str, list[Section]]]:
+def subtitle(trace: Trace) -> str:
+    return f"example {trace.example} of {trace.examples:,} · loss {trace.loss:.8g}"
+
+
+def chapters(trace: Trace) -> Iterator[tuple[str, list[Section]]]:
+    """Headings and what the layers do under each."""
     yield "FORWARD, from the inputs to the loss", trace.forward
     yield "BACKWARD, from the loss to the inputs", trace.backward
     yield f"UPDATE, {trace.optimizer} with learning rate {trace.learning_rate:g}", trace.update
