@@ -12,6 +12,7 @@ from bpcli import process
 from bpcli.build import network_for, network_on, prepare
 from bpcli.cli.parameters import SpecRequest
 from bpcli.data import Dataset, Preparation, load_data
+from bpcli.diagnosis.options import options_of
 from bpcli.errors import CheckpointError
 from bpcli.network import Network
 from bpcli.spec import dump_spec, load_spec, resolve_paths
@@ -35,6 +36,7 @@ class Training:
 def begin(request: SpecRequest, root: Path) -> Training:
     """A new run of the spec; nothing is left behind where it cannot start."""
     spec = request.load()
+    options_of(spec)  # so that a misspelt threshold leaves no run behind
     dataset, network = prepare(spec)
     text = normal_form(spec)
     run = RunDirectory.create(root, spec.name)

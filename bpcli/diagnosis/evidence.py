@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -68,6 +68,12 @@ class Evidence:
     experiment: Callable[[str], float | None] | None = None
     wrong_gradients: Sequence[tuple[str, str]] = ()  # (layer, what is wrong)
     symmetric: frozenset[str] = frozenset()  # layers whose units are alike and stay so
+
+    def with_run(
+        self, lines: Sequence[Line], verdict: Verdict, non_finite: NonFinite | None
+    ) -> Evidence:
+        """The same subject with a run."""
+        return replace(self, runs=[lines], verdict=verdict, non_finite=[non_finite])
 
     @cached_property
     def trunk(self) -> tuple[str, ...]:

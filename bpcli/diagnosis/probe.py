@@ -15,10 +15,11 @@ from bpcli.diagnosis.facts import inputs_of, outputs_of
 from bpcli.diagnosis.laboratory import Laboratory
 from bpcli.diagnosis.layer_facts import layers_of, symmetric_layers
 from bpcli.diagnosis.measurement import Measurement, batches_of, measure
+from bpcli.diagnosis.options import options_of
 from bpcli.diagnosis.prediction import Prediction, predict, signal_of
 from bpcli.diagnosis.reference import Expectation, expectation
 from bpcli.diagnosis.remedies import remedies_for
-from bpcli.diagnosis.thresholds import Thresholds, thresholds_of
+from bpcli.diagnosis.thresholds import Thresholds
 from bpcli.diagnosis.trial import (
     Trial,
     affordable_steps,
@@ -33,11 +34,12 @@ from bpcli.network import Network
 from bpcli.spec.model import Spec
 
 SEEDS_AT_START = 5
-BATCHES = 3
+BATCHES = 2
 _TRIAL_SECONDS = 1.5  # of each training run, as the cost model counts them
 _MEASURE_SECONDS = 1.0
 _CHECKED = 16  # examples that gradients are checked on
-_SURE = 0.1  # a share this far from the line of failure needs no second run
+_UNCLEAR = (0.2, 0.8)  # shares between these are too near the line of failure for one run
+_SHORT = 3  # of a run's length: what a second one takes where the first is clear
 
 Say = Callable[[str], None]
 
@@ -58,12 +60,12 @@ def diagnose_spec(
 
     Without ``train`` the network is only looked at as it starts. Raises SpecError and DataError.
     """
-    thresholds = thresholds_of(spec)
+    options = options_of(spec, ignore)
     say("reading the data")
     dataset = load_data(spec)
-    probe = Probe(spec, dataset, thresholds, say)
+    probe = Probe(spec, dataset, options.thresholds, say)
     evidence = probe.evidence(train=train)
-    found = diagnose(evidence, (*spec.diagnosis.ignore, *ignore))
+    found = diagnose(evidence, options.ignore)
     input_shape = dataset.preparation.inputs.shape
     findings = tuple(
         finding.with_remedies(remedies_for(finding, spec, input_shape, layers))
@@ -142,8 +144,9 @@ class Probe:
         total = total_steps(spec, self.dataset.train)
         steps = min(total, affordable_steps(first, spec.training.batch_size, _TRIAL_SECONDS))
         self.say(f"training for {steps:,} of {total:,} steps")
-        trials, networks = self._trials(steps, expected := self._expected(steps))
-        evidence.verdict = verdict(trials, expected, self.thresholds)
+        expected = expectation(spec, self.dataset, steps)
+        judged, trials, networks = self._trials(steps, expected)
+        evidence.verdict = verdict(judged, expected, self.thresholds)
         evidence.runs = [trial.lines for trial in trials]
         evidence.losses = [trial.losses for trial in trials]
         evidence.non_finite = [trial.non_finite for trial in trials]
@@ -151,26 +154,43 @@ class Probe:
         evidence.ends = [measure([network], batches) for network in networks]
         evidence.experiment = Laboratory(spec, self.dataset, expected, steps).share
 
-    def _expected(self, steps: int) -> Expectation:
-        return expectation(self.spec, self.dataset, steps)
+    def _trials(
+        self, steps: int, expected: Expectation
+    ) -> tuple[list[Trial], list[Trial], list[Network]]:
+        """(the runs that are judged, all runs, the networks of the judged ones).
 
-    def _trials(self, steps: int, expected: Expectation) -> tuple[list[Trial], list[Network]]:
-        """Runs of two seeds, or of three where they are near the line or disagree."""
-        trials: list[Trial] = []
-        networks: list[Network] = []
-        for seed in seeds_from(self.spec.seed, 3):
-            network = self.network(seed)
-            spec = replace(self.spec, seed=seed)
-            trials.append(run_trial(spec, self.dataset, seed, steps, network=network))
-            networks.append(network)
-            if len(trials) > 1 and self._agree(trials, expected):
-                break
-        return trials, networks
+        Where the first one is far from the line of failure, a short second one must only not
+        speak against it; else the middle of three decides.
+        """
+        seeds = seeds_from(self.spec.seed, 4)
+        first, network = self._trial(seeds[0], steps)
+        own = verdict([first], expected, self.thresholds)
+        if _is_clear(own):
+            second, _ = self._trial(seeds[1], max(1, steps // _SHORT))
+            if self._agrees(second, own, expected):
+                return [first], [first, second], [network]
+        more = [self._trial(seed, steps) for seed in seeds[2:]]
+        judged = [first, *(trial for trial, _ in more)]
+        return judged, judged, [network, *(each for _, each in more)]
 
-    def _agree(self, trials: list[Trial], expected: Expectation) -> bool:
-        each: list[Verdict] = [verdict([trial], expected, self.thresholds) for trial in trials]
-        if len({one.fails for one in each}) > 1:
-            return False
-        line = self.thresholds.failing_share
-        shares = [one.share for one in each if one.share is not None]
-        return all(abs(share - line) > _SURE for share in shares)
+    def _trial(self, seed: int, steps: int) -> tuple[Trial, Network]:
+        network = self.network(seed)
+        spec = replace(self.spec, seed=seed)
+        return run_trial(spec, self.dataset, seed, steps, network=network), network
+
+    def _agrees(self, second: Trial, own: Verdict, expected: Expectation) -> bool:
+        """Whether a run that was cut short goes the way of the first one: a failing one is no
+        better than the line by then, a good one has begun to learn."""
+        other = verdict([second], expected, self.thresholds)
+        if second.non_finite is not None:
+            return bool(own.fails)
+        if own.fails:
+            return (other.share or 0.0) < self.thresholds.failing_share
+        known = [each for each in (other.share, other.loss_share) if each is not None]
+        return max(known, default=1.0) > self.thresholds.unfinished_share
+
+
+def _is_clear(own: Verdict) -> bool:
+    if own.share is None:
+        return own.fails is not None
+    return not _UNCLEAR[0] < own.share < _UNCLEAR[1]

@@ -15,9 +15,9 @@ from bpcli.diagnosis.evidence import Evidence, Subject
 from bpcli.diagnosis.facts import inputs_of, outputs_of
 from bpcli.diagnosis.layer_facts import layers_of, symmetric_layers
 from bpcli.diagnosis.log import add_what_happened, diagnose_log, read_log
+from bpcli.diagnosis.options import options_of
 from bpcli.diagnosis.prediction import predict, signal_of
 from bpcli.diagnosis.reference import Expectation, expectation
-from bpcli.diagnosis.thresholds import thresholds_of
 from bpcli.diagnosis.trial import sample
 from bpcli.diagnosis.verdict import Verdict
 from bpcli.errors import BpcliError
@@ -37,7 +37,7 @@ def diagnose_run(
     log = run.gradients.path
     try:
         spec = load_spec(run.spec, layers=layers)
-        thresholds = thresholds_of(spec)
+        options = options_of(spec, ignore)
         dataset = load_data(spec)
     except BpcliError:
         return diagnose_log(log, ignore=ignore)
@@ -49,7 +49,7 @@ def diagnose_run(
     description = dataset.preparation.description(dataset.examples)
     evidence = Evidence(
         layers_of(network, prediction),
-        thresholds,
+        options.thresholds,
         runs=[lines],
         prediction=prediction,
         inputs=inputs_of(part),
@@ -60,7 +60,7 @@ def diagnose_run(
     )
     add_what_happened(evidence, lines)
     _judge(evidence, run, spec, dataset)
-    return diagnose(evidence, (*spec.diagnosis.ignore, *ignore))
+    return diagnose(evidence, options.ignore)
 
 
 def _judge(evidence: Evidence, run: RunDirectory, spec: Spec, dataset: Dataset) -> None:

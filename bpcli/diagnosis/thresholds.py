@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from bpcli.errors import Problem, SpecError
+from bpcli.errors import Problem
 from bpcli.spec.model import Spec
 from bpcli.spec.suggestions import did_you_mean
 
@@ -114,8 +114,8 @@ def reasons() -> dict[str, tuple[float, str]]:
     return {each.name: (each.default, each.metadata["reason"]) for each in fields(Thresholds)}  # type: ignore[misc]
 
 
-def thresholds_of(spec: Spec) -> Thresholds:
-    """The thresholds that the spec asks for; SpecError on a name that there is not."""
+def threshold_problems(spec: Spec) -> list[Problem]:
+    """A problem for each name in `diagnosis.thresholds` that there is not."""
     known = {each.name for each in fields(Thresholds)}
     problems = []
     for name, _ in spec.diagnosis.thresholds:
@@ -124,6 +124,4 @@ def thresholds_of(spec: Spec) -> Thresholds:
             hint = did_you_mean(name, known) or f"; there are {', '.join(sorted(known))}"
             message = f"unknown threshold {name!r} at {path}{hint}"
             problems.append(Problem(message, spec.source.file, *spec.source.place(path)))
-    if problems:
-        raise SpecError(problems)
-    return Thresholds().with_values(dict(spec.diagnosis.thresholds))
+    return problems

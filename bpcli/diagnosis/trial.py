@@ -22,7 +22,7 @@ _LOOKS = 12  # recorded steps and evaluations, the first steps apart
 _FIRST = (1, 2, 3, 5, 8)  # recorded always
 _EVALUATED = 512  # examples of each part at most
 # about what one core does: seconds a layer and step, and a multiply-add of forward and backward
-_SECONDS_A_LAYER, _SECONDS_A_MULTIPLICATION = 2e-5, 3e-11
+_SECONDS_A_LAYER, _SECONDS_A_MULTIPLICATION = 2.5e-5, 4e-11
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def step_seconds(network: Network, batch_size: int) -> float:
     values = 3 * batch_size * sum(math.prod(node.output_shape) for node in nodes)
     steps = sum(node.input_shape[0] for node in nodes if node.layer.name in ("rnn", "lstm", "gru"))
     memory = 6 * network.parameters.vector.size
-    layers = len(nodes) + 2 * steps
+    layers = len(nodes) + 3 * steps
     return layers * _SECONDS_A_LAYER + work * _SECONDS_A_MULTIPLICATION + (values + memory) * 1e-9
 
 

@@ -182,6 +182,17 @@ def _finding(finding: Finding) -> Iterable[Sequence[Piece]]:
     yield from _wrapped("more ", f"bpcli explain {finding.code}")
 
 
+def one_line(finding: Finding) -> list[Piece]:
+    """BP101 error  vanishing-gradient: ... (bpcli explain BP101)"""
+    return [
+        f"{finding.code} ",
+        Span(finding.severity, _STYLES[finding.severity]),
+        " ",
+        Span(finding.name, "strong"),
+        f": {finding.message} (bpcli explain {finding.code})",
+    ]
+
+
 def _wrapped(title: str, text: str) -> Iterable[Sequence[Piece]]:
     lines = textwrap.wrap(text, _WIDTH - 9, break_long_words=False, break_on_hyphens=False)
     for number, line in enumerate(lines):

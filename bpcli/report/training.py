@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bpcli.diagnosis.finding import Finding
+from bpcli.report.diagnosis import one_line
 from bpcli.report.document import Block, Document, Fields, Lines, Span
 from bpcli.report.figures import figure, parts_table
 from bpcli.report.text import duration, plural
@@ -23,7 +25,7 @@ def training_report(
     name: str,
     summary: dict[str, Any],
     *,
-    findings: Sequence[dict[str, Any]] = (),
+    findings: Sequence[Finding] = (),
     next_commands: Sequence[str] = (),
     seconds: float | None = None,
 ) -> Document:
@@ -36,13 +38,15 @@ def training_report(
         "steps": summary["steps"],
         "best": summary.get("best"),
         **parts,
-        "findings": list(findings),
+        "findings": [finding.as_json() for finding in findings],
     }
     if "stopped_by" in summary:
         data["stopped_by"] = summary["stopped_by"]
     blocks: list[Block] = [Lines((_first_line(name, summary, seconds),))]
     if parts:
         blocks.append(parts_table(parts))
+    if findings:
+        blocks.append(Lines(tuple(one_line(finding) for finding in findings)))
     pairs: list[tuple[str, str]] = []
     best = summary.get("best")
     if best and parts:

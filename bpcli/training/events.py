@@ -22,6 +22,7 @@ class StepEvent(NamedTuple):
     gradient_norm: float  # of all trainable parameters, before clipping
     examples: int
     layers: list[dict[str, Any]] | None  # on the steps that the recorder wanted
+    extremes: dict[str, list[float]] | None = None  # of the steps since the last recorded one
 
 
 class EpochEvent(NamedTuple):
@@ -94,6 +95,9 @@ class Recorder(Protocol):
     """Looks on at the steps it wants, and gives a line of `gradients.jsonl` for each."""
 
     def wants(self, step: int) -> bool: ...
+
+    def passed(self, loss: float, gradient_norm: float) -> None:
+        """After a step that it did not want."""
 
     def begin(self, network: Network) -> None:
         """Before the forward pass."""

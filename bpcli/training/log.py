@@ -22,16 +22,16 @@ class RunLog(Listener):
 
     def recorded(self, step: StepEvent) -> None:
         """Like ``stepped``, for recorded steps alone."""
-        self.run.gradients.append(
-            {
-                "step": step.step,
-                "epoch": step.epoch,
-                "loss": step.loss,
-                "learning_rate": step.learning_rate,
-                "gradient_norm": step.gradient_norm,
-                "layers": step.layers,
-            }
-        )
+        line = {
+            "step": step.step,
+            "epoch": step.epoch,
+            "loss": step.loss,
+            "learning_rate": step.learning_rate,
+            "gradient_norm": step.gradient_norm,
+            "layers": step.layers,
+        }
+        between = {"extremes": step.extremes} if step.extremes else {}
+        self.run.gradients.append(line | between)
 
     def epoch_ended(self, epoch: EpochEvent) -> None:
         line = {"epoch": epoch.epoch, "step": epoch.step, "learning_rate": epoch.learning_rate}

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -201,17 +201,19 @@ class Trainer:
         stepper, recorder = self.stepper, self.recorder
         if recorder is None or not recorder.wants(stepper.steps + 1):
             loss = stepper.step()
+            if recorder is not None:
+                recorder.passed(loss, stepper.gradient_norm)
             if self._on_step:
                 self._tell_step(self._step_event(loss, None))
             return
         loss = stepper.step(recorder)
         line = recorder.end(stepper.steps, self.epochs + 1, loss)
-        event = self._step_event(loss, line["layers"])
+        event = self._step_event(loss, line)
         if self._log is not None:
             self._log.recorded(event)
         self._tell_step(event)
 
-    def _step_event(self, loss: float, layers: list[dict[str, object]] | None) -> StepEvent:
+    def _step_event(self, loss: float, line: dict[str, Any] | None) -> StepEvent:
         stepper = self.stepper
         return StepEvent(
             stepper.steps,
@@ -220,7 +222,8 @@ class Trainer:
             stepper.learning_rate,
             stepper.gradient_norm,
             stepper.examples,
-            layers,
+            line["layers"] if line else None,
+            line.get("extremes") if line else None,
         )
 
     def _tell_step(self, event: StepEvent) -> None:

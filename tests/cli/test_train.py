@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bpcli.cli.commands.train import _exit_code
+from bpcli.diagnosis.finding import Finding
 from bpcli.training import Outcome
 from bpcli.training.checkpoint import load
 
@@ -207,4 +208,5 @@ def test_a_spec_from_standard_input_trains(folder: Path) -> None:
      ("info", "info", 1), ("never", "error", 0)],
 )  # fmt: skip
 def test_findings_decide_the_exit_code(fail_on: str, severity: str, code: int) -> None:
-    assert _exit_code(Outcome("finished", 3, 15), [{"severity": severity}], fail_on) == code
+    finding = Finding("BP101", "vanishing-gradient", severity, (), 0, None, "")  # type: ignore[arg-type]
+    assert _exit_code(Outcome("finished", 3, 15), [finding], fail_on) == code

@@ -95,12 +95,12 @@ def command(
 
 
 def _check_ignored(ignore: tuple[str, ...]) -> None:
-    from bpcli.diagnosis.rules import RULES, find_rule
-    from bpcli.spec.suggestions import did_you_mean
+    from bpcli.diagnosis.options import hint_of_findings
+    from bpcli.diagnosis.rules import find_rule
 
     for each in ignore:
         if find_rule(each) is None:
-            hint = did_you_mean(each, [rule.name for rule in RULES])
+            hint = hint_of_findings(each)
             raise click.UsageError(f"--ignore {each}: there is no such finding{hint}")
 
 

@@ -19,16 +19,14 @@ def command(finding: str | None, output: Output) -> None:
       bpcli explain BP101
       bpcli explain dead-units
     """
-    from bpcli.diagnosis.rules import RULES, find_rule
+    from bpcli.diagnosis.options import hint_of_findings
+    from bpcli.diagnosis.rules import find_rule
     from bpcli.report.explanation import explanation, rules_table
-    from bpcli.spec.suggestions import did_you_mean
 
     if finding is None:
         output.show(rules_table())
         return
     rule = find_rule(finding)
     if rule is None:
-        known = [name for each in RULES for name in (each.code, each.name)]
-        hint = did_you_mean(finding, known) or "; `bpcli explain` lists all findings"
-        raise click.UsageError(f"there is no finding {finding!r}{hint}")
+        raise click.UsageError(f"there is no finding {finding!r}{hint_of_findings(finding)}")
     output.show(explanation(rule))

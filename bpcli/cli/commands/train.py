@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,7 @@ from bpcli.cli.parameters import SpecRequest, optional_spec_parameters, output_p
 
 if TYPE_CHECKING:
     from bpcli.cli.runs import Training
+    from bpcli.diagnosis.finding import Finding
     from bpcli.training import Listener, Outcome
 
 SEVERITIES = ("error", "warning", "info")  # most severe first, as in bpcli.diagnosis.finding
@@ -64,26 +66,35 @@ def command(
         output.say("this run is finished: there is nothing left to train")
         _report(training, output)
         return ExitCode.OK
-    outcome, seconds = _train(training, output)
-    findings: list[dict[str, Any]] = []
+    outcome, seconds, findings = _train(training, output)
     _say_how_it_ended(training, outcome, output)
     _report(training, output, findings, seconds)
     return _exit_code(outcome, findings, fail_on)
 
 
-def _train(training: Training, output: Output) -> tuple[Outcome, float]:
-    from bpcli.diagnosis.recorder import Recorder
+def _train(training: Training, output: Output) -> tuple[Outcome, float, Sequence[Finding]]:
+    """How it ended, the seconds it took, and the findings that hold of the whole of it."""
+    from bpcli.diagnosis.recorder import Recorder, recording_interval
+    from bpcli.diagnosis.watch import Watch
+    from bpcli.report.diagnosis import one_line
 
-    trainer = training.trainer
+    trainer, dataset = training.trainer, training.dataset
     assert trainer is not None
-    trainer.recorder = Recorder(trainer.stepper.total_steps)
+    assert dataset is not None
+    interval = recording_interval(trainer.network, training.spec.training.batch_size)
+    trainer.recorder = Recorder(trainer.stepper.total_steps, interval=interval)
     _say_what_begins(training, output)
     began = time.monotonic()
     with _progress(output) as listener:
         if listener is not None:
             trainer.listen(listener)
+        announce = getattr(listener, "announce", output.say)  # a live view stands below it
+        watch = Watch(
+            training.spec, dataset, trainer.network, lambda finding: announce(one_line(finding))
+        )
+        trainer.listen(watch)
         outcome = trainer.train()
-    return outcome, time.monotonic() - began
+    return outcome, time.monotonic() - began, watch.findings
 
 
 def _progress(output: Output) -> AbstractContextManager[Listener | None]:
@@ -133,7 +144,7 @@ def _say_how_it_ended(training: Training, outcome: Outcome, output: Output) -> N
 def _report(
     training: Training,
     output: Output,
-    findings: list[dict[str, Any]] | None = None,
+    findings: Sequence[Finding] = (),
     seconds: float | None = None,
 ) -> None:
     from bpcli.cli.runs import shown_path
@@ -147,7 +158,7 @@ def _report(
             run,
             training.spec.name,
             summary,
-            findings=findings or [],
+            findings=findings,
             next_commands=_next_commands(run, summary["reason"]),
             seconds=seconds,
         )
@@ -163,12 +174,12 @@ def _next_commands(run: str, reason: str) -> list[str]:
     return [f"bpcli {name} {run}" for name in ("diagnose", "evaluate", "report")]
 
 
-def _exit_code(outcome: Outcome, findings: list[dict[str, Any]], fail_on: str) -> int:
+def _exit_code(outcome: Outcome, findings: Sequence[Finding], fail_on: str) -> int:
     if outcome.reason == "interrupted":
         return 128 + (outcome.signal or 0)
     if outcome.reason == "non_finite":
         return ExitCode.NON_FINITE
     severe = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on in SEVERITIES else ()
-    if any(finding["severity"] in severe for finding in findings):
+    if any(finding.severity in severe for finding in findings):
         return ExitCode.PROBLEMS
     return ExitCode.OK

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 from rich.live import Live
 from rich.text import Text
 
-from bpcli.report.document import Line
+from bpcli.report.document import Line, Piece, spans
 from bpcli.report.live import LiveState
 from bpcli.report.terminal.document import console, text_of
 from bpcli.training import EpochEvent, Listener, StepEvent, Trainer
@@ -46,6 +47,10 @@ class LiveView(Listener):
 
     def epoch_ended(self, epoch: EpochEvent) -> None:
         self.state.epoch_ended(epoch)
+
+    def announce(self, line: Sequence[Piece]) -> None:
+        """Writes a line that stays, above the view."""
+        self.console.print(text_of(spans(line), coloured=self.coloured))
 
     def _show(self) -> None:
         began = time.monotonic()
