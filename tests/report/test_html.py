@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from cli.program import bpcli, write_spec
 
-from bpcli.report.html.charts import HeatMap, LineChart, Series, heat_map, line_chart
+from bpcli.report.charts import HeatMap, LineChart, Series
+from bpcli.report.html import page as page_module
+from bpcli.report.html.charts import heat_map, line_chart
 from bpcli.report.html.page import page
 from bpcli.report.html.scales import Scale, scale_over, thinned
 
@@ -24,14 +26,35 @@ training: {epochs: 4, batch_size: 16}
 """
 
 
+PAGES = {
+    "report": ("report", "RUN", "--html", "page.html"),
+    "gradcheck": ("gradcheck", "SPEC", "--html", "page.html"),
+    "trace": ("trace", "SPEC", "--steps", "100", "--format", "html"),
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A spec and a run of it."""
     folder = tmp_path_factory.mktemp("report")
-    assert bpcli("train", write_spec(folder, DEEP), "-q", folder=folder).returncode == 0
+    spec = write_spec(folder, DEEP)
+    assert bpcli("train", spec, "-q", folder=folder).returncode == 0
     (run,) = (folder / "runs").glob("*/1")
-    made = bpcli("report", run, folder=folder)
-    assert made.returncode == 0, made.stderr
-    return Path(folder, made.stdout.strip())
+    return spec, run
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def report(request: pytest.FixtureRequest, made: tuple[Path, Path]) -> Path:
+    """Each kind of page in turn."""
+    spec, run = made
+    folder = spec.parent / request.param
+    folder.mkdir()
+    real = {"RUN": str(run), "SPEC": str(spec)}
+    ended = bpcli(*(real.get(each, each) for each in PAGES[request.param]), folder=folder)
+    assert ended.returncode in (0, 1), ended.stderr
+    if "--html" not in PAGES[request.param]:
+        (folder / "page.html").write_text(ended.stdout, encoding="utf-8")
+    return folder / "page.html"
 
 
 class Tags(HTMLParser):
@@ -59,7 +82,11 @@ def test_the_page_is_whole_and_asks_nobody(report: Path) -> None:
     tags = Tags()
     tags.feed(text)
     assert tags.open == []
-    assert tags.count["svg"] == tags.count["figcaption"] == tags.count["details"] >= 5
+    assert tags.count["svg"] == tags.count["figcaption"] >= 1
+    assert text.count("<summary>The numbers</summary>") == tags.count["svg"]
+    labels = [value for name, value in tags.attributes if name == "aria-label"]
+    assert len(labels) >= tags.count["svg"]
+    assert all(labels)
     assert not [value for name, value in tags.attributes if name in ("src", "href")]
     assert "http:" not in re.sub(r"http://www\.w3\.org/2000/svg", "", text)
     assert "https:" not in text
@@ -108,6 +135,54 @@ def test_a_browser_draws_it_without_a_complaint(report: Path, tmp_path: Path) ->
     assert title is not None, run.stderr[-500:]
     count = report.read_text(encoding="utf-8").count("<svg")
     assert title[1] == f'{{"tips":[{",".join(["1"] * count)}],"drawn":{count},"errors":[]}}'
+
+
+STYLE = (Path(page_module.__file__).parent / "style.css").read_text(encoding="utf-8")
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.2."""
+    parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def colours(scheme: str) -> dict[str, str]:
+    """The variables of the light or the dark scheme."""
+    light, dark = re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)
+    text = light if scheme == "light" else dark
+    return dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", text))
+
+
+def test_contrast_is_computed_as_the_standard_says() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_can_be_read(scheme: str) -> None:
+    """WCAG AA: 4.5 to 1 for text, 3 to 1 for lines of a chart."""
+    named = colours(scheme)
+    for ground in ("paper", "card"):
+        for text in ("ink", "soft", "good", "bad", "warn", "accent"):
+            assert contrast(named[text], named[ground]) >= 4.5, (text, ground)
+        for line in (f"s{n}" for n in range(8)):
+            assert contrast(named[line], named[ground]) >= 3, (line, ground)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_lines_along_a_scale_can_be_seen(scheme: str) -> None:
+    card = colours(scheme)["card"]
+    found = re.findall(r"^( *)\.line\.(q\d+) \{ stroke: (#[0-9a-f]{6})", STYLE, re.MULTILINE)
+    lines = {name: colour for indent, name, colour in found if bool(indent) == (scheme == "dark")}
+    assert len(lines) == 12
+    for name, colour in lines.items():
+        assert contrast(colour, card) >= 3, name
 
 
 def test_extremes_survive_thinning() -> None:

@@ -8,6 +8,7 @@ import click
 
 from bpcli.cli.exit_codes import ExitCode
 from bpcli.cli.output import Output
+from bpcli.cli.pages import html_option, show_with_page
 from bpcli.cli.parameters import SpecRequest, output_parameters, spec_parameters
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ _EXAMPLES = 16  # two batches of 8
 )
 @click.option("--all", "mode", flag_value="all", help="Every element, however long it takes.")
 @click.option("--quick", "mode", flag_value="quick", help="Random projections alone.")
+@html_option
 @output_parameters
 def command(
     request: SpecRequest,
     output: Output,
     method: Literal["complex", "central"],
     mode: Literal["all", "quick"] | None,
+    html_file: str | None,
 ) -> int:
     """Prove every gradient of SPEC, and name the mistake where one is wrong.
 
@@ -59,7 +62,13 @@ def command(
 
     spec = request.load()
     headline, result = _checked(spec, output, method, mode or "auto")
-    output.show(gradcheck_report(headline, result))
+    document = gradcheck_report(headline, result)
+    page = ""
+    if html_file is not None:
+        from bpcli.report.html.gradcheck import gradcheck_page
+
+        page = gradcheck_page(f"{spec.name}: every gradient", headline, document, result)
+    show_with_page(output, document, html_file, page)
     return _CODES[result.verdict]
 
 

@@ -1,60 +1,23 @@
-"""Line charts and heat maps as SVG, each with the table of its numbers."""
+"""Charts as SVG, each with the table of its numbers."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from html import escape
 
-from bpcli.report.html.scales import Points, Scale, scale_over, thinned
+from bpcli.report.charts import Chart, HeatMap, LineChart, Points, Series
+from bpcli.report.html.scales import Scale, scale_over, thinned
 
 WIDTH, HEIGHT = 720, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 12, 42
+_NAMES = 44  # room for names under the axis, aslant
 _MOST_POINTS = 400  # of a line
 _MOST_COLUMNS = 80  # of a heat map
 _MOST_ROWS = 400  # of a table
 _PALETTE = 8  # classes s0 ... s7 in the style sheet
 _SHADES = 12  # classes h0 ... h11
-
-
-@dataclass(frozen=True)
-class Series:
-    """A line; points whose number is not finite are left out of the picture."""
-
-    name: str
-    points: Points
-
-
-@dataclass(frozen=True)
-class LineChart:
-    """Lines over a shared axis, maybe with a band that says where healthy values lie."""
-
-    title: str
-    x: str
-    y: str
-    series: Sequence[Series]
-    logarithmic: bool = False
-    logarithmic_x: bool = False
-    band: tuple[float, float] | None = None
-    band_name: str = ""
-    x_names: Sequence[str] = ()  # of the places 0, 1, ... where x is not a number
-    markers: bool = False
-    sequential: bool = False  # colours along a scale, for lines that have an order
-
-
-@dataclass(frozen=True)
-class HeatMap:
-    """A cell a row and column; ``cells[row][column]`` is shown as log10, None where undefined."""
-
-    title: str
-    x: str
-    y: str
-    columns: Sequence[str]
-    rows: Sequence[str]
-    cells: Sequence[Sequence[float | None]]
-    note: str = field(default="")
 
 
 def number(value: float | None) -> str:
@@ -67,6 +30,11 @@ def number(value: float | None) -> str:
     return f"{value:.4g}"
 
 
+def figure(chart: Chart) -> str:
+    """A figure: legend, SVG, table."""
+    return heat_map(chart) if isinstance(chart, HeatMap) else line_chart(chart)
+
+
 def line_chart(chart: LineChart) -> str:
     """A figure: legend, SVG, table."""
     lines = [Series(s.name, _drawable(chart, s.points)) for s in chart.series]
@@ -74,7 +42,7 @@ def line_chart(chart: LineChart) -> str:
     ys = [y for s in lines for _, y in s.points]
     if chart.band:
         ys += [edge for edge in chart.band if not chart.logarithmic or edge > 0]
-    bottom = _BOTTOM + (30 if chart.x_names else 0)
+    bottom = _BOTTOM + (_NAMES if chart.x_names else 0)
     across = scale_over(xs, _LEFT, WIDTH - _RIGHT, logarithmic=chart.logarithmic_x)
     up = scale_over(ys, HEIGHT - bottom, _TOP, logarithmic=chart.logarithmic)
     parts = [_band(chart, up), _axes(chart, across, up, bottom)]

@@ -2,92 +2,82 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
-from bpcli.report.html.charts import HeatMap, LineChart, Series, heat_map, line_chart, table
+from bpcli.diagnosis.diagnosis import Diagnosis
+from bpcli.report import diagnosis_charts
+from bpcli.report.charts import Chart
+from bpcli.report.figures import figure, title
+from bpcli.report.html.charts import table
+from bpcli.report.html.diagnosis import drawn, layer_table, slopes
 from bpcli.report.html.page import page
-from bpcli.report.text import number, percent
+from bpcli.report.html.verdict import findings_of, verdict, verdict_of
+from bpcli.report.run_charts import curves, flow, ratios, read_lines, units
+from bpcli.report.text import plural
 from bpcli.training import RunDirectory
 
 Line = dict[str, Any]
-# where ‖ΔW‖/‖W‖ of a run that learns usually lies: around 1e-3, a factor of thirty either way
-HEALTHY_RATIO = (3e-5, 3e-2)
-_WORST, _MOST_LAYERS = 12, 200
+_ENDS = {
+    "finished": ("good", "Trained to the end; no findings."),
+    "early_stopping": ("good", "Stopped early: no more gain; no findings."),
+    "interrupted": ("warn", "Interrupted; it can be resumed."),
+}
 
 
-def run_report(run: RunDirectory, findings: Sequence[Line] = ()) -> str:
-    """One HTML file about a run directory; ``findings`` in the form of diagnose's JSON.
+def run_page(run: RunDirectory, diagnosis: Diagnosis | None = None) -> str:
+    """One HTML file about a run directory, with what a diagnosis of the run finds.
 
     Raises CheckpointError where the run's files cannot be read.
     """
     summary = run.read_summary() or {}
     metrics, gradients = list(read_lines(run.metrics.path)), list(read_lines(run.gradients.path))
-    name = run.path.parent.name
-    sections = [("", _verdict(summary, findings)), ("", _findings(findings))]
-    sections += [("Result", _result(summary)), ("Loss and metrics", _curves(metrics))]
+    spec = run.read_spec()
+    sections = [("", _verdict(summary, diagnosis)), ("Result", _result(summary))]
+    if diagnosis is not None:
+        sections.insert(1, ("", findings_of(diagnosis, spec)))
+    sections.append(("Loss and metrics", drawn(curves(metrics))))
     if gradients:
         sections += [
-            ("How gradients flow", _flow(gradients)),
-            ("How much each layer learns", _ratios(gradients)),
+            ("How gradients flow", _theory(diagnosis) + drawn(flow(gradients))),
+            ("Through time", drawn(diagnosis_charts.time(diagnosis)) if diagnosis else ""),
+            ("How much each layer learns", drawn([*ratios(gradients), *units(gradients)])),
+            ("The layers", layer_table(diagnosis) if diagnosis else ""),
         ]
-    sections += [("The spec", f"<pre>{escape(run.read_spec())}</pre>")]
+    sections += [("The spec", f'<pre tabindex="0">{escape(spec)}</pre>')]
     sections += [("Environment", _environment(run.read_environment()))]
-    subtitle = f"run {run.path.name} · {summary.get('epochs', len(metrics))} epochs · " + (
-        f"{summary.get('steps', gradients[-1]['step'] if gradients else 0):,} steps"
-    )
-    return page(name, subtitle, [section for section in sections if section[1]])
+    epochs = summary.get("epochs", len(metrics))
+    steps = summary.get("steps", gradients[-1]["step"] if gradients else 0)
+    about = f"run {run.path.name} · {plural(epochs, 'epoch')} · {plural(steps, 'step')}"
+    return page(run.path.parent.name, about, [section for section in sections if section[1]])
 
 
-def read_lines(path: Path) -> Iterator[Line]:
-    """The whole lines of a JSON-lines file; nothing where there is none."""
-    try:
-        with path.open("rb") as file:
-            for raw in file:
-                try:
-                    line = json.loads(raw)
-                except ValueError:
-                    continue
-                if isinstance(line, dict):
-                    yield line
-    except FileNotFoundError:
-        return
+def run_charts_of(run: RunDirectory, diagnosis: Diagnosis | None = None) -> list[Chart]:
+    """The pictures of the page."""
+    metrics, gradients = list(read_lines(run.metrics.path)), list(read_lines(run.gradients.path))
+    charts = curves(metrics)
+    if diagnosis is not None:
+        charts += [*diagnosis_charts.depth(diagnosis)[:1], *diagnosis_charts.time(diagnosis)]
+    return charts + ([*flow(gradients), *ratios(gradients), *units(gradients)] if gradients else [])
 
 
-def _verdict(summary: Line, findings: Sequence[Line]) -> str:
+def _verdict(summary: Line, diagnosis: Diagnosis | None) -> str:
     stopped = summary.get("stopped_by")
-    errors = [finding for finding in findings if finding["severity"] == "error"]
     if stopped:
-        return _said("bad", f"Training stopped: {stopped['message']}.")
-    if errors:
-        return _said("bad", f"{len(errors)} finding{'s' * (len(errors) > 1)}: "
-                     + ", ".join(finding["name"] for finding in errors))  # fmt: skip
-    if findings:
-        return _said("warn", "Trained, with remarks below.")
+        return verdict("bad", f"Training stopped: {stopped['message']}.")
+    if diagnosis is not None and diagnosis.findings:
+        return verdict_of(diagnosis.findings, "")
     reason = summary.get("reason")
-    if reason is None:
-        return _said("warn", "This run has not ended.")
-    told = {"finished": "Trained to the end.", "early_stopping": "Stopped early: no more gain.",
-            "interrupted": "Interrupted; it can be resumed."}  # fmt: skip
-    return _said("good" if reason != "interrupted" else "warn", told.get(reason, str(reason)))
+    kind, text = _ENDS.get(str(reason), ("warn", "This run has not ended."))
+    return verdict(kind, text)
 
 
-def _said(kind: str, text: str) -> str:
-    return f'<p class="verdict {kind}">{escape(text)}</p>'
-
-
-def _findings(findings: Sequence[Line]) -> str:
-    return "".join(
-        f'<div class="finding {escape(finding["severity"])}"><h3>{escape(finding["code"])} '
-        f"{escape(finding['name'])}</h3><p>{escape(finding['message'])}</p>"
-        + "".join(f"<p>Cure: {escape(r['description'])}</p>" for r in finding["remedies"][:3])
-        + "</div>"
-        for finding in findings
-    )
+def _theory(diagnosis: Diagnosis | None) -> str:
+    """The slopes, and measurement beside theory where both are known."""
+    if diagnosis is None:
+        return ""
+    return slopes(diagnosis) + drawn(diagnosis_charts.depth(diagnosis)[:1])
 
 
 def _result(summary: Line) -> str:
@@ -95,126 +85,19 @@ def _result(summary: Line) -> str:
     if not parts:
         return ""
     names = list(dict.fromkeys(name for part in parts for name in summary[part]))
-    rows = [[part, *(_figure(name, summary[part].get(name)) for name in names)] for part in parts]
+    rows: list[Sequence[str]] = [
+        [part, *(figure(name, summary[part].get(name)) for name in names)] for part in parts
+    ]
     best = summary.get("best")
     note = f"of the weights of epoch {best['epoch']}, the best by {best['metric']}" if best else ""
-    return table(["part", *names], rows, note)
-
-
-def _figure(name: str, value: Any) -> str:
-    if not isinstance(value, int | float):
-        return "–"
-    return percent(value) if name == "accuracy" else number(float(value))
-
-
-def _curves(metrics: Sequence[Line]) -> str:
-    if not metrics:
-        return ""
-    names = [name for name, value in metrics[-1]["train"].items() if isinstance(value, float)]
-    charts = []
-    for name in names:
-        series = [
-            Series(part, [(line["epoch"], _finite(line[part].get(name))) for line in metrics])
-            for part in ("train", "validation")
-            if part in metrics[-1]
-        ]
-        positive = all(y > 0 for s in series for _, y in s.points if math.isfinite(y))
-        log = name in ("loss", "rmse", "mae", "perplexity") and positive
-        charts.append(line_chart(LineChart(name, "epoch", name, series, logarithmic=log)))
-    if len({line["learning_rate"] for line in metrics}) > 1:
-        rates = [Series("rate", [(line["epoch"], line["learning_rate"]) for line in metrics])]
-        charts.append(line_chart(LineChart("learning rate", "epoch", "learning rate", rates)))
-    return "".join(charts)
-
-
-def _finite(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else math.nan
-
-
-def _flow(gradients: Sequence[Line]) -> str:
-    names = [layer["name"] for layer in gradients[-1]["layers"]][:_MOST_LAYERS]
-    key = "delta_norm" if "delta_norm" in gradients[-1]["layers"][0] else "gradient_norm"
-    title = {"delta_norm": "‖∂L/∂z‖", "gradient_norm": "‖∂L/∂W‖"}[key]
-    first, last = gradients[0], gradients[-1]
-    depth = [
-        Series(f"step {line['step']:,}", list(enumerate(_column(line, key, names))))
-        for line in _spread(gradients, 5)
-    ]
-    charts = [
-        line_chart(
-            LineChart(
-                f"{title} against depth, from the input (left) to the loss (right)",
-                "layer", title, depth, logarithmic=True, x_names=names, markers=True,
-                sequential=True,
-            )
-        ),
-        heat_map(
-            HeatMap(
-                f"{title} of every layer over the run (steps {first['step']:,} to "
-                f"{last['step']:,}, logarithmic)",
-                "step", "layer", [f"{line['step']:,}" for line in gradients], names,
-                [list(row) for row in zip(*(_column(line, key, names) for line in gradients),
-                                          strict=True)],
-                "each column is the geometric mean of its steps",
-            )
-        ),
-    ]  # fmt: skip
-    if "activation_rms" in last["layers"][0]:
-        signal = [
-            Series(
-                f"step {line['step']:,}", list(enumerate(_column(line, "activation_rms", names)))
-            )
-            for line in (first, last)
-        ]
-        charts.append(
-            line_chart(
-                LineChart("root mean square of each layer's output", "layer", "rms", signal,
-                          logarithmic=True, x_names=names, markers=True)
-            )
-        )  # fmt: skip
-    return "".join(charts)
-
-
-def _column(line: Line, key: str, names: Sequence[str]) -> list[float]:
-    found = {layer["name"]: layer.get(key) for layer in line["layers"]}
-    return [_finite(found.get(name)) for name in names]
-
-
-def _spread(lines: Sequence[Line], count: int) -> list[Line]:
-    """A few lines from the first to the last, at even distances."""
-    if len(lines) <= count:
-        return list(lines)
-    return [lines[round(n * (len(lines) - 1) / (count - 1))] for n in range(count)]
-
-
-def _ratios(gradients: Sequence[Line]) -> str:
-    names = [layer["name"] for layer in gradients[-1]["layers"]]
-    chosen = names if len(names) <= _WORST else _spread_names(names, _WORST)
-    series = [
-        Series(
-            name,
-            [(line["step"], _column(line, "update_ratio", [name])[0]) for line in gradients],
-        )
-        for name in chosen
-    ]
-    return line_chart(
-        LineChart(
-            "update : weight ratio ‖ΔW‖ / ‖W‖ of each layer",
-            "step", "‖ΔW‖ / ‖W‖", series, logarithmic=True, band=HEALTHY_RATIO,
-            band_name="where layers that learn usually lie", sequential=True,
-        )
-    )  # fmt: skip
-
-
-def _spread_names(names: Sequence[str], count: int) -> list[str]:
-    return [names[round(n * (len(names) - 1) / (count - 1))] for n in range(count)]
+    return table(["part", *map(title, names)], rows, note)
 
 
 def _environment(environment: Line) -> str:
     blas = environment.get("blas") or {}
     rows = [[key, str(environment[key])] for key in ("bpcli", "python", "numpy", "cpu", "platform")
             if key in environment]  # fmt: skip
-    rows += [["BLAS", f"{blas.get('core_type')}, {blas.get('threads')} thread(s)"]]
+    rows += [["BLAS", f"{blas.get('core_type')}, {plural(blas.get('threads') or 0, 'thread')}"]]
     seeds = environment.get("seeds") or {}
     rows += [["seeds", ", ".join(f"{name} {seed}" for name, seed in seeds.items())]]
     return table(["", ""], rows)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-Points = list[tuple[float, float]]
+from bpcli.report.charts import Points
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from bpcli.report.html.charts import LineChart, Series, line_chart, table
+from bpcli.report.charts import LineChart, Series
+from bpcli.report.html.charts import line_chart, table
 from bpcli.report.html.page import page
 from bpcli.report.trace.document import Section, Trace
 from bpcli.report.trace.text import Writer, chapters, subtitle

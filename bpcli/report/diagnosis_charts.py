@@ -1,0 +1,104 @@
+"""The pictures of a diagnosis: norms against depth and time, with theory beside measurement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from bpcli.diagnosis.diagnosis import Diagnosis, LayerFlow
+from bpcli.report import run_charts
+from bpcli.report.charts import Chart, LineChart, Series
+from bpcli.report.run_charts import HEALTHY_NAME, HEALTHY_RATIO, finite
+
+Value = Callable[[LayerFlow], object]
+
+
+def depth(diagnosis: Diagnosis) -> list[Chart]:
+    """‖∂L/∂z‖ of the trunk against depth, measured and as theory has it; then the signal."""
+    trunk = [layer for layer in diagnosis.layers if layer.trunk]
+    measured = ("measured", _figure("delta_norm"))
+    theory: tuple[str, Value] = ("theory (mean field)", lambda layer: layer.predicted_delta_norm)
+    return [
+        *_by_layer("‖∂L/∂z‖ against depth, the input on the left, the loss on the right",
+                   "‖∂L/∂z‖", trunk, [measured, theory]),
+        *_by_layer("root mean square of each layer's output", "rms", trunk,
+                   [("measured", _figure("activation_rms")), _predicted_signal(diagnosis)]),
+    ]  # fmt: skip
+
+
+def weights(diagnosis: Diagnosis) -> list[Chart]:
+    """‖∂L/∂W‖ of every layer with weights, and its update:weight ratio with the healthy band."""
+    layers = diagnosis.layers
+    norm = [("measured", _figure("gradient_norm"))]
+    ratio = [("measured", _figure("update_ratio"))]
+    return [
+        *_by_layer("‖∂L/∂W‖ of each layer's weights and biases", "‖∂L/∂W‖", layers, norm),
+        *_by_layer("update : weight ratio ‖ΔW‖ / ‖W‖ of each layer, the median over the steps",
+                   "‖ΔW‖ / ‖W‖", layers, ratio, band=HEALTHY_RATIO),
+    ]  # fmt: skip
+
+
+def time(diagnosis: Diagnosis) -> list[Chart]:
+    """‖∂L/∂hₜ‖ of recurrent layers against the time step t."""
+    series = [
+        Series(layer.name, [(float(t), finite(norm)) for t, norm in enumerate(norms, 1)])
+        for layer in diagnosis.layers
+        if (norms := layer.figures.get("time_norms"))
+    ]
+    if not series:
+        return []
+    title = "‖∂L/∂hₜ‖ against time, the start of the sequence on the left, its end on the right"
+    return [LineChart(title, "time step t", "‖∂L/∂hₜ‖", series, logarithmic=True)]
+
+
+def training(diagnosis: Diagnosis) -> list[Chart]:
+    """Of the first run that was watched: loss, gradients and update:weight ratios by step."""
+    lines = diagnosis.evidence.runs[0] if diagnosis.evidence.runs else ()
+    if len(lines) < 2:
+        return []
+    _, heat, *_ = run_charts.flow(lines)
+    return [*run_charts.loss_by_step(lines), heat, *run_charts.ratios(lines)]
+
+
+def diagnosis_charts(diagnosis: Diagnosis) -> list[Chart]:
+    """All of them."""
+    return [*depth(diagnosis), *time(diagnosis), *weights(diagnosis), *training(diagnosis)]
+
+
+def _figure(key: str) -> Value:
+    return lambda layer: layer.figures.get(key)
+
+
+def _predicted_signal(diagnosis: Diagnosis) -> tuple[str, Value]:
+    prediction = diagnosis.evidence.prediction
+    signals = prediction.signals if prediction is not None else {}
+
+    def root(layer: LayerFlow) -> object:
+        signal = signals.get(layer.name)
+        return math.sqrt(signal.square) if signal is not None else None
+
+    return "theory (mean field)", root
+
+
+def _by_layer(
+    title: str,
+    y: str,
+    layers: Sequence[LayerFlow],
+    lines: Sequence[tuple[str, Value]],
+    band: tuple[float, float] | None = None,
+) -> list[Chart]:
+    """One chart of the lines that know something, or none."""
+    series = [
+        Series(name, [(float(n), finite(value(layer))) for n, layer in enumerate(layers)])
+        for name, value in lines
+    ]
+    known = [each for each in series if any(math.isfinite(y) and y > 0 for _, y in each.points)]
+    if not known:
+        return []
+    return [
+        LineChart(
+            title, "layer", y, known, logarithmic=True, band=band,
+            band_name=HEALTHY_NAME if band else "", x_names=[layer.name for layer in layers],
+            markers=True,
+        )
+    ]  # fmt: skip
