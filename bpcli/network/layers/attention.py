@@ -74,7 +74,7 @@ class Attention(Layer, spec.Attention):
             np.matmul(kept[part], value[part], out=mixed[part])
             np.divide(mixed[part], sums[part], out=mixed[part])
 
-        threads.run(mix, threads.parts(len(kept), kept.size))
+        threads.share(mix, len(kept), kept.size)
         outputs = self.buffer("outputs", inputs.shape, inputs.dtype)
         np.matmul(_rows(context), parameters["output_weight"], out=_rows(outputs))
         if self.bias:
@@ -111,7 +111,7 @@ class Attention(Layer, spec.Attention):
             np.matmul(by_s, key[part], out=by_query[part])
             np.matmul(by_s.swapaxes(-1, -2), query[part], out=by_key[part])
 
-        threads.run(back, threads.parts(len(inputs), by_scores.size))
+        threads.share(back, len(inputs), by_scores.size)
         np.multiply(by_query, 1 / math.sqrt(query.shape[-1]), out=by_query)
         self._write_projections(_rows(inputs), _rows(by_projected), gradients)
         if not self.needs_input_gradient:
@@ -137,7 +137,7 @@ class Attention(Layer, spec.Attention):
             np.exp(e, out=e)
             np.matmul(e, ones, out=sums[part])
 
-        threads.run(exponentiate, threads.parts(count, exponentials.size))
+        threads.share(exponentiate, count, exponentials.size)
         return exponentials, sums
 
     def _project(self, inputs: Array, parameters: Views) -> tuple[Array, Array]:
