@@ -7,20 +7,20 @@ it, found from the data's headers where they tell enough, and before memory is t
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import replace
 
+import numpy as np
 from numpy.typing import DTypeLike
 
 from bpcli.data import Dataset, Description, describe, first_layer, load_data, takes_codes
 from bpcli.errors import Problem, SpecError
+from bpcli.memory import format_bytes, physical_memory
 from bpcli.network import Chain, LayerError, Network
 from bpcli.network.layer import Shape
 from bpcli.network.parameters import flatten
 from bpcli.spec.layers import LAYERS, Embedding, LayerOptions, Repeat
 from bpcli.spec.model import Spec
 
-_BYTES = {"float32": 4, "float64": 8}
 _COPIES = 4  # of each parameter: itself, its gradient and, at most, two moments of the optimizer
 
 
@@ -82,17 +82,14 @@ def network_for(spec: Spec, description: Description, dtype: DTypeLike | None = 
     """The spec's network for data like these; raises SpecError."""
     chain = check(spec, description)
     assert chain is not None
-    try:
-        return Network(
-            _layers(spec, description),
-            spec.loss,
-            chain.input_shape,
-            dtype=dtype or spec.dtype,
-            seed=spec.seed,
-            l2=spec.training.l2,
-        )
-    except LayerError as error:
-        raise _placed(spec, error.place, error.problems[0].message) from None
+    return Network(
+        _layers(spec, description),
+        spec.loss,
+        chain.input_shape,
+        dtype=dtype or spec.dtype,
+        seed=spec.seed,
+        l2=spec.training.l2,
+    )
 
 
 def _layers(spec: Spec, description: Description) -> tuple[LayerOptions, ...]:
@@ -164,7 +161,7 @@ def _outputs(shape: Shape) -> str:
 
 def _check_memory(spec: Spec, chain: Chain) -> None:
     """Refuses, before anything is allocated, what this machine's memory cannot hold."""
-    size = _BYTES[spec.dtype]
+    size = np.dtype(spec.dtype).itemsize
     needs = {}
     for node in chain.walk():
         if getattr(node.layer, "chain", None) is not None:
@@ -173,7 +170,7 @@ def _check_memory(spec: Spec, chain: Chain) -> None:
         weights = sum(math.prod(shape) for shape, _ in declared.values())
         values = spec.training.batch_size * math.prod(node.output_shape)
         needs[node.layer] = size * (_COPIES * weights + 2 * values)
-    available = _physical_memory()
+    available = physical_memory()
     if sum(needs.values()) <= available:
         return
     worst = max(needs, key=lambda layer: needs[layer])
@@ -184,17 +181,3 @@ def _check_memory(spec: Spec, chain: Chain) -> None:
         f"has {format_bytes(available)}; {worst.path} alone needs {format_bytes(needs[worst])} for "
         f"parameters, gradients, optimizer state and activations, at {worst.place}",
     )
-
-
-def _physical_memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # not a POSIX system
-        return 1 << 40
-
-
-def format_bytes(count: float) -> str:
-    """7_600_000_000 as '7.1 GiB'."""
-    units = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-    power = min(int(math.log(max(count, 1), 1024)), len(units) - 1)
-    return f"{count / 1024**power:.{1 if power else 0}f} {units[power]}"

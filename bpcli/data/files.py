@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from bpcli.errors import DataError
+from bpcli.memory import format_bytes, physical_memory
 
 MEBIBYTE = 1 << 20
 MOST_EXPANSION = 200  # unpacked bytes a packed one; tables and images stay below 50
@@ -94,17 +94,10 @@ def check_memory(path: Path, needed: int) -> None:
     available = physical_memory()
     if needed > available:
         raise DataError(
-            f"{path}: needs {needed:,} bytes of memory, this machine has {available:,}; for data "
-            "larger than memory use two .npy files with `inputs:` and `targets:`"
+            f"{path}: needs {format_bytes(needed)} of memory, this machine has "
+            f"{format_bytes(available)}; for data larger than memory use two .npy files with "
+            "`inputs:` and `targets:`"
         )
-
-
-def physical_memory() -> int:
-    """Bytes of memory in this machine, or more than any has where that cannot be asked."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # not a POSIX system
-        return 1 << 40
 
 
 def read_lines(path: Path) -> Iterator[str]:

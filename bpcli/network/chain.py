@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bpcli.errors import Problem, ShapeError, SpecError
+from bpcli.network.initializers import check_init
 from bpcli.network.layer import Array, Declared, Layer, Shape, Views, make_layer
 from bpcli.spec.layers import LayerOptions, Repeat
 
@@ -51,22 +52,25 @@ class Chain:
         self.nodes: list[Node] = []
         self.input_shape = self.output_shape = input_shape
         counts: Counter[str] = Counter()
+        taken: set[str] = set()
         for options, layer_place in _written_out(layers, place):
             counts[options.name] += 1
             name = options.label or f"{options.name}_{counts[options.name]}"
-            self._append(name, options, path, layer_place)
+            layer = make_layer(options)
+            layer.path = f"{path}.{name}" if path else name
+            layer.place = layer_place
+            if name in taken:
+                raise LayerError(layer, f"two layers are called {name!r}; names must differ")
+            taken.add(name)
+            self._append(name, layer, path)
 
-    def _append(self, name: str, options: LayerOptions, path: str, place: str) -> None:
-        layer = make_layer(options)
-        layer.path = f"{path}.{name}" if path else name
-        layer.place = place
-        if any(node.name == name for node in self.nodes):
-            raise LayerError(layer, f"two layers are called {name!r}; names must differ")
+    def _append(self, name: str, layer: Layer, path: str) -> None:
         if layer.takes_codes and (self.nodes or path):
             raise LayerError(layer, f"{layer.name} reads codes, so it must be the first layer")
         try:
             layer.build(self.output_shape)
             output_shape = layer.output_shape(self.output_shape)
+            _check_declared(layer, self.output_shape)
         except ShapeError as error:
             raise LayerError(layer, str(error)) from None
         self.nodes.append(Node(name, layer, self.output_shape, output_shape))
@@ -133,6 +137,23 @@ class Chain:
 
 
 _NOTHING: dict[str, Any] = {}
+
+
+def _check_declared(layer: Layer, input_shape: Shape) -> None:
+    """Every parameter can start as it is told, and what is frozen is there."""
+    parameters = layer.parameters(input_shape)
+    for name, declared in (parameters | layer.state(input_shape)).items():
+        if isinstance(declared, Mapping):
+            continue  # the declarations of a layer inside, which checks them
+        shape, init = declared
+        try:
+            check_init(init, shape)
+        except ShapeError as error:
+            raise ShapeError(f"{layer.path}.{name} cannot start so: {error}") from None
+    for name in getattr(layer, "freeze", ()):
+        if name not in parameters:
+            expected = ", ".join(parameters) or "nothing"
+            raise ShapeError(f"freeze names a parameter, here {expected}; received {name!r}")
 
 
 class LayerError(SpecError):

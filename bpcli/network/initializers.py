@@ -45,12 +45,30 @@ def per_block(init: Any, count: int) -> Any:
     return init if _read(init).name == "values" else Blocks((init,) * count)
 
 
+def check_init(init: Any, shape: Shape) -> None:
+    """Raises ShapeError where the init cannot give that shape; draws nothing."""
+    init = _read(init)
+    axes = len(shape)
+    if init.name == "orthogonal" and axes < 2:
+        raise ShapeError(f"orthogonal needs two axes or more, the parameter has shape {shape}")
+    if init.name == "identity" and axes != 2:
+        raise ShapeError(f"identity needs two axes, the parameter has shape {shape}")
+    if init.name == "values" and np.shape(init.values) != shape:
+        raise ShapeError(
+            f"the parameter has shape {shape}, its values have shape {np.shape(init.values)}"
+        )
+    if init.name == "blocks":
+        for each in init.inits:
+            check_init(each, _block(init, shape))
+
+
 def initialize(init: Any, shape: Shape, random: Generator) -> Array:
     """float64 numbers of that shape, in every precision the same.
 
     ``init`` is one of the spec's initializers, or written as in a spec: a name, or {name: options}.
     Raises ShapeError where it cannot give that shape.
     """
+    check_init(init, shape)
     init = general_form(init)
     drawn: Array = _DRAW[init.name](init, shape, random)
     return drawn
@@ -110,8 +128,6 @@ def _truncated_normal(shape: Shape, random: Generator) -> Array:
 def _orthogonal(init: spec.Orthogonal, shape: Shape, random: Generator) -> Array:
     """Q of a normal matrix, its signs fixed so that every orthogonal matrix is equally likely
     (Mezzadri 2007); axes before the last count as rows."""
-    if len(shape) < 2:
-        raise ShapeError(f"orthogonal needs two axes or more, the parameter has shape {shape}")
     rows, columns = math.prod(shape[:-1]), shape[-1]
     normal = random.standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(normal)
@@ -120,29 +136,20 @@ def _orthogonal(init: spec.Orthogonal, shape: Shape, random: Generator) -> Array
     return matrix.reshape(shape)
 
 
-def _identity(init: spec.Identity, shape: Shape, random: Generator) -> Array:
-    if len(shape) != 2:
-        raise ShapeError(f"identity needs two axes, the parameter has shape {shape}")
-    return np.eye(*shape)
+def _block(init: Blocks, shape: Shape) -> Shape:
+    return (*shape[:-1], shape[-1] // len(init.inits))
 
 
 def _blocks(init: Blocks, shape: Shape, random: Generator) -> Array:
-    block = (*shape[:-1], shape[-1] // len(init.inits))
+    block = _block(init, shape)
     return np.concatenate([initialize(each, block, random) for each in init.inits], axis=-1)
-
-
-def _values(init: spec.Values, shape: Shape, random: Generator) -> Array:
-    values = np.array(init.values, np.float64)
-    if values.shape != shape:
-        raise ShapeError(f"the parameter has shape {shape}, its values have shape {values.shape}")
-    return values
 
 
 _DRAW: dict[str, Any] = {
     "variance_scaling": _variance_scaling,
     "orthogonal": _orthogonal,
-    "identity": _identity,
-    "values": _values,
+    "identity": lambda init, shape, random: np.eye(*shape),
+    "values": lambda init, shape, random: np.array(init.values, np.float64),
     "blocks": _blocks,
     "zeros": lambda init, shape, random: np.zeros(shape),
     "ones": lambda init, shape, random: np.ones(shape),

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.random import Generator, default_rng
 from numpy.typing import DTypeLike
 
-from bpcli.errors import ShapeError
-from bpcli.network.chain import Chain, LayerError, Node, Observer
+from bpcli.network.chain import Chain, Node, Observer
 from bpcli.network.initializers import initialize
-from bpcli.network.layer import Array, Declared, Layer, Shape
+from bpcli.network.layer import Array, Shape
 from bpcli.network.losses import Loss, make_loss
 from bpcli.network.parameters import Layout, ParameterVector, flatten, nest
 from bpcli.spec.layers import LayerOptions
@@ -44,9 +43,7 @@ class Network:
         self._options = (layers, loss, input_shape)
 
         declared, state = flatten(self.chain.parameters()), flatten(self.chain.state())
-        layout = Layout(
-            {name: shape for name, (shape, _) in declared.items()}, self._frozen(declared)
-        )
+        layout = Layout({name: shape for name, (shape, _) in declared.items()}, self._frozen())
         self.parameters = ParameterVector(layout, self.dtype)
         self.gradients = ParameterVector(layout, self.dtype)
         self.state = ParameterVector(
@@ -60,37 +57,14 @@ class Network:
         random = default_rng([seed, _WEIGHTS])
         for vector, inits in ((self.parameters, declared), (self.state, state)):
             for name, (shape, init) in inits.items():
-                try:
-                    vector[name][...] = initialize(init, shape, random)
-                except ShapeError as error:
-                    raise LayerError(
-                        self._owner(name), f"{name} cannot start so: {error}"
-                    ) from None
+                vector[name][...] = initialize(init, shape, random)
 
-    def _owner(self, name: str) -> Layer:
-        """The innermost layer that a parameter belongs to."""
-        layers = [node.layer for node in self.nodes]
-        return max(
-            (layer for layer in layers if name.startswith(layer.path + ".")),
-            key=lambda layer: len(layer.path),
-        )
-
-    def _frozen(self, declared: Declared) -> list[str]:
-        frozen = []
-        for node in self.nodes:
-            own = [
-                n.removeprefix(node.layer.path + ".")
-                for n in declared
-                if n.startswith(node.layer.path + ".")
-            ]
-            for name in getattr(node.layer, "freeze", ()):
-                if name not in own:
-                    expected = ", ".join(own) or "nothing"
-                    raise LayerError(
-                        node.layer, f"freeze names a parameter, here {expected}; received {name!r}"
-                    )
-                frozen.append(f"{node.layer.path}.{name}")
-        return frozen
+    def _frozen(self) -> set[str]:
+        return {
+            f"{node.layer.path}.{name}"
+            for node in self.nodes
+            for name in getattr(node.layer, "freeze", ())
+        }
 
     @property
     def nodes(self) -> list[Node]:

@@ -7,7 +7,7 @@ one vector, and each layer still sees its own arrays by name.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +34,11 @@ class Layout:
     """Which array lies where. Frozen ones lie last, so that ``vector[:trainable]`` is all that
     an optimizer may touch."""
 
-    def __init__(self, shapes: Mapping[str, Shape], frozen: Sequence[str] = ()) -> None:
+    def __init__(self, shapes: Mapping[str, Shape], frozen: Collection[str] = ()) -> None:
         self.slots: dict[str, Slot] = {}
         self.size = self.trainable = 0
         free = [name for name in shapes if name not in frozen]
-        for name in [*free, *frozen]:
+        for name in [*free, *(name for name in shapes if name in frozen)]:
             self.slots[name] = slot = Slot(name, tuple(shapes[name]), self.size)
             self.size = slot.stop
             if name not in frozen:

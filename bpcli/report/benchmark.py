@@ -6,8 +6,9 @@ from typing import Any
 
 from bpcli.benchmark import Benchmark
 from bpcli.benchmark.benchmark import LayerTime
+from bpcli.memory import format_bytes
 from bpcli.report.document import Column, Document, Fields, Lines, Span, Table
-from bpcli.report.text import count, duration, plural, size
+from bpcli.report.text import count, duration, plural
 
 
 def benchmark_report(measured: Benchmark, headline: Lines) -> Document:
@@ -54,7 +55,8 @@ def _step(measured: Benchmark) -> Fields:
         ("ceiling", f"{count(measured.ceiling)} multiply-adds/s, {_blas(measured.blas)}"),
     ]  # fmt: skip
     if measured.peak_memory is not None:
-        pairs.append(("memory", f"{size(measured.peak_memory)} at most, Python and data included"))
+        peak = format_bytes(measured.peak_memory)
+        pairs.append(("memory", f"{peak} at most, Python and data included"))
     return Fields(pairs)
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from bpcli.data import Description
+from bpcli.memory import format_bytes
 from bpcli.network import Chain, Node
 from bpcli.network.cost import activation_count, multiply_adds, own_parameters
 from bpcli.optimization import make_optimizer
 from bpcli.report.document import Column, Document, Fields, Span, Table
 from bpcli.report.headline import headline
-from bpcli.report.text import count, plural, shape, size
+from bpcli.report.text import count, plural, shape
 from bpcli.spec.model import Spec
-
-_BYTES = {"float32": 4, "float64": 8}
 
 
 def network_report(spec: Spec, chain: Chain, description: Description) -> Document:
@@ -52,7 +53,7 @@ def _layer(node: Node) -> dict[str, Any]:
 
 def _memory(spec: Spec, chain: Chain, parameters: int) -> dict[str, int]:
     """Bytes that training holds, by what for; the data and the libraries come on top."""
-    number = _BYTES[spec.dtype]
+    number = np.dtype(spec.dtype).itemsize
     moments = len(make_optimizer(spec.optimizer, 1, spec.dtype).state)
     activations = activation_count(chain) * spec.training.batch_size * number
     parts = {
@@ -102,9 +103,9 @@ def _fields(spec: Spec, data: dict[str, Any]) -> Fields:
         (
             ("loss", spec.loss.name),
             ("a step", f"{plural(batch, 'example')}, about {count(step)} multiply-adds"),
-            ("memory", f"{size(memory['total'])} besides the data:"),
-            ("", f"  parameters {size(memory['parameters'])} and their gradients as much,"),
-            ("", f"  {spec.optimizer.name} {size(memory['optimizer'])},"),
-            ("", f"  activations and their gradients {size(activations)}"),
+            ("memory", f"{format_bytes(memory['total'])} besides the data:"),
+            ("", f"  parameters {format_bytes(memory['parameters'])} and their gradients as much,"),
+            ("", f"  {spec.optimizer.name} {format_bytes(memory['optimizer'])},"),
+            ("", f"  activations and their gradients {format_bytes(activations)}"),
         )
     )

@@ -53,13 +53,6 @@ def count(value: float) -> str:
     return f"{scaled:.{0 if scaled >= 99.95 else 1}f} {unit}"
 
 
-def size(bytes_: float) -> str:
-    """7.1 GiB."""
-    units = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-    power = min(int(math.log(max(bytes_, 1), 1024)), len(units) - 1)
-    return f"{bytes_ / 1024**power:.{1 if power else 0}f} {units[power]}"
-
-
 def plural(count: int, one: str, many: str = "") -> str:
     """1 class, 1,234 classes; an s makes the plural unless it is given."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

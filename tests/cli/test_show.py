@@ -37,6 +37,30 @@ def test_layers_inside_layers(folder: Path) -> None:
     assert "3 weighted layers" in inside("show", "small.yaml").stdout
 
 
+@pytest.mark.parametrize(
+    ("dense", "message"),
+    [
+        ("{units: 4, freeze: [weights]}", "freeze names a parameter, here weight, bias; received"),
+        (
+            "{units: 4, init: {values: [[1, 2]]}}",
+            "dense_1.weight cannot start so: the parameter has shape (2, 4), its values have "
+            "shape (1, 2), at network.0",
+        ),
+        (
+            "{units: 4, bias: orthogonal}",
+            "dense_1.bias cannot start so: orthogonal needs two axes or more, the parameter has "
+            "shape (4,), at network.0",
+        ),
+    ],
+)
+def test_parameters_that_cannot_be_are_refused_before_any_is_made(
+    folder: Path, dense: str, message: str
+) -> None:
+    shown = inside("show", "small.yaml", "--set", f"network.0.dense={dense}")
+    assert shown.returncode == 2
+    assert message in shown.stderr
+
+
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_bench(folder: Path, accumulate: int) -> None:
     setting = f"training.accumulate={accumulate}"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator as Random
 from numpy.random import default_rng
 
-from bpcli.data.files import check_memory
 from bpcli.data.sources.source import (
     Array,
     Examples,
@@ -21,6 +19,7 @@ from bpcli.data.sources.source import (
     Source,
     TargetHeader,
 )
+from bpcli.memory import format_bytes, physical_memory
 from bpcli.spec.data import Adding, Blobs, Circles, Gaussian, Generator, Moons, Spirals, Xor
 
 Points = tuple[Array, Array]  # inputs (samples, ...), labels or sums (samples,)
@@ -39,16 +38,25 @@ class Generated(Source):
         options: Any = self.options
         samples, features = getattr(options, "samples", 4), getattr(options, "features", 2)
         if isinstance(options, Adding):
-            check_memory(Path("generate: adding"), 3 * 8 * samples * (2 * options.length + 1))
+            self._check_memory(3 * samples * (2 * options.length + 1))
             return Header((options.length, 2), TargetHeader((), False), samples)
         classes = getattr(options, "classes", 2)
         if classes > samples:
             raise OptionError(
                 "generate", f"{options.name}: {samples} samples cannot have {classes} classes"
             )
-        check_memory(Path(f"generate: {options.name}"), 8 * samples * (features + 1))
+        self._check_memory(samples * (features + 1))
         names = tuple(map(str, range(classes)))
         return Header((features,), TargetHeader((), True, names), samples)
+
+    def _check_memory(self, values: int) -> None:
+        needed, available = values * np.dtype(float).itemsize, physical_memory()
+        if needed > available:
+            raise OptionError(
+                "generate",
+                f"{self.options.name}: needs {format_bytes(needed)} of memory, this machine has "
+                f"{format_bytes(available)}; take fewer samples",
+            )
 
     def read(self, *, targets: bool = True, text: Mapping[str, bool] | None = None) -> Examples:
         self.header()
