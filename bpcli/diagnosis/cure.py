@@ -1,9 +1,9 @@
 """The smallest change of a spec that cures it, proved by training both.
 
 Every course of treatment that suits the findings is trained for as many steps as the original. The
-best of them is combined with others while that helps by a clear margin; among all that come close
-to the best, the one that touches least of the design is taken, on several seeds; and what it does
-not need is taken away again.
+best of them is combined with others while that helps by a clear margin. Of all, the one is taken
+that does best on several seeds, less a price for how much of the design it touches; and what it
+does not need is taken away again.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from bpcli.diagnosis.remedies.learning_rates import at, is_rate
 from bpcli.diagnosis.remedies.prescribing import Layers
 from bpcli.spec.model import Spec
 
-MARGIN = 0.02  # of the way from chance to perfect: what is closer than that is as good
+PRICE = 0.015  # of the way from chance to perfect: what a point of intrusion must gain
+MARGIN = 0.02  # of that way: what one more treatment must gain
 HELPED = 0.05  # so much more of that way the cure must go than the original
 _SURE = 3.0  # standard errors: the best of dozens of candidates is two above its mean by chance
 _LESS_LOSS = 0.7
 ENOUGH = 0.95  # of what a plain learner reaches: then no more is tried
 RUN_SHARE = 1 / 30  # of the budget that a single run may take
 # what may be spent before the next stage: singles, combinations, other seeds
-_SINGLES, _COMBINED, _PROVED = 0.4, 0.25, 0.0
+_SINGLES, _COMBINED = 0.4, 0.25
 _DEEPEST = 3  # treatments after the first
 _FINALISTS = 4
 _FACTORS = (3.0, 0.3)  # of a leader's learning rate
@@ -135,32 +136,21 @@ class Search:
                 yield (*leader.course, *added)
 
     def _prove(self) -> list[Candidate]:
-        """The candidates that come close to the best, trained on all seeds, smallest first.
-
-        Near the end of a budget the smaller ones go first.
-        """
+        """The most valuable candidates, trained on all seeds, and what they are without each of
+        their treatments; the most valuable first."""
         self._train(self.original, SEEDS)
-        leader = self._leader()
-        if leader is None:
-            return []
-        finalists = self._close_to(leader, 2 * MARGIN)[:_FINALISTS]
-        if leader not in finalists:
-            finalists.append(leader)
-        for candidate in (leader, *finalists):
+        finalists = sorted(self.tried, key=self._value, reverse=True)[:_FINALISTS]
+        for candidate in finalists:
             self._train(candidate, SEEDS)
-        best = max(finalists, key=self._skill)
-        proved = [each for each in finalists if self._skill(each) >= self._skill(best) - MARGIN]
-        for candidate in list(proved):
-            for smaller in self._without(candidate):
-                if self._skill(smaller) >= self._skill(best) - MARGIN:
-                    proved.append(smaller)
-        return sorted(proved, key=lambda each: (each.intrusion, -self._skill(each)))
+        for candidate in list(finalists):
+            finalists += self._without(candidate)
+        return sorted(finalists, key=self._value, reverse=True)
 
     def _without(self, candidate: Candidate) -> Iterator[Candidate]:
         """The candidate without each of its treatments in turn, if that was not tried yet."""
         for left_out in candidate.course if len(candidate.course) > 1 else ():
             course = tuple(each for each in candidate.course if each is not left_out)
-            if course in self._courses() or self.budget.left() < _PROVED:
+            if course in self._courses() or self.budget.left() <= 0:
                 continue
             smaller = self._try(course, SEEDS)
             if smaller is not None:
@@ -169,7 +159,7 @@ class Search:
     def _choose(
         self, finalists: list[Candidate], examine: Examine
     ) -> tuple[Candidate | None, Diagnosis | None]:
-        """The smallest that learns and has no errors any more, or else the one with the fewest."""
+        """The most valuable that helps and has no errors any more, or else that with the fewest."""
         fewest: tuple[Candidate | None, Diagnosis | None] = (None, None)
         least = math.inf
         for candidate in filter(self._helps, finalists):
@@ -208,10 +198,9 @@ class Search:
     def _leader(self) -> Candidate | None:
         return max(self.tried, key=self._skill, default=None)
 
-    def _close_to(self, leader: Candidate, margin: float) -> list[Candidate]:
-        """Smallest first."""
-        close = [each for each in self.tried if self._skill(each) >= self._skill(leader) - margin]
-        return sorted(close, key=lambda each: (each.intrusion, -self._skill(each)))
+    def _value(self, candidate: Candidate) -> float:
+        """Its skill, less what it costs to touch so much of a design."""
+        return self._skill(candidate) - PRICE * candidate.intrusion
 
     def _skill(self, candidate: Candidate) -> float:
         """The share of the way from chance to perfect that the score covers."""

@@ -35,7 +35,7 @@ def _opening(cure: Cure) -> Iterable[Piece | Sequence[Piece]]:
     if cure.best is None:
         yield (Span("no cure  ", "bad"), f"{plural(count, 'change')} tried in {spent}, none helped")
         return
-    best = f"of {count} tried, the smallest that does about as well as the best; "
+    best = f"of {count} tried, the one that gains most for how little it changes; "
     yield (Span("cure  ", "good"), Span(cure.best.description, "strong"))
     yield Span(f"      {best if count > 1 else ''}{spent}", "muted")
 
