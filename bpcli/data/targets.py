@@ -212,7 +212,7 @@ def fit_targets(spec: Spec, raw: RawTargets, rows: Array | None, source: Source)
     if spec.loss.name not in NUMERIC_LOSSES or raw.labels:
         training, source = raw.of(rows), RowsOf(source, rows)
     if raw.labels or (spec.loss.name not in NUMERIC_LOSSES and not _several(spec, raw)):
-        classes = sorted_classes(distinct(training)[0])
+        classes = raw.classes or sorted_classes(distinct(training)[0])
         header = TargetHeader(raw.values.shape[1:], raw.labels, classes)
     encoding = encoding_of(spec, header)
     assert encoding is not None

@@ -118,3 +118,9 @@ def test_validation_from_the_same_generator_is_new_points(tmp_path: Path) -> Non
 def test_generators_that_cannot(tmp_path: Path, data: str, message: str) -> None:
     with pytest.raises(BpcliError, match=message):
         load(tmp_path, data)
+
+
+def test_gaussian_examples_may_be_fewer_than_their_classes(tmp_path: Path) -> None:
+    dataset = load(tmp_path, "generate: {gaussian: {samples: 4, features: 3, classes: 6}}")
+    assert dataset.preparation.targets.classes == ("0", "1", "2", "3", "4", "5")
+    assert sorted(dataset.train.slice(0, 4)[1].tolist()) == [0, 1, 3, 4]

@@ -41,7 +41,7 @@ class Generated(Source):
             self._check_memory(3 * samples * (2 * options.length + 1))
             return Header((options.length, 2), TargetHeader((), False), samples)
         classes = getattr(options, "classes", 2)
-        if classes > samples:
+        if classes > samples and not isinstance(options, Gaussian):
             raise OptionError(
                 "generate", f"{options.name}: {samples} samples cannot have {classes} classes"
             )
@@ -68,7 +68,10 @@ class Generated(Source):
         if not isinstance(self.options, Xor):  # not class after class
             order = random.permutation(len(labels))
             inputs, labels = inputs[order], labels[order]
-        return Examples(inputs, RawTargets(("class",), labels, labels=True), self)
+        classes = None
+        if isinstance(self.options, Gaussian):  # of a few examples, not each class has one
+            classes = tuple(map(str, range(self.options.classes)))
+        return Examples(inputs, RawTargets(("class",), labels, labels=True, classes=classes), self)
 
     @property
     def name(self) -> str:

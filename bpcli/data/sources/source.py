@@ -51,13 +51,15 @@ Column = Numbers | Words
 class RawTargets:
     """Targets as they stand in a source: numbers, or codes of ``words``.
 
-    ``labels``: they name classes whatever the loss, as words do.
+    ``labels``: they name classes whatever the loss, as words do. ``classes``: all that there are,
+    in their order, where the source says so: examples may have only some of them.
     """
 
     names: tuple[str, ...]
     values: Array  # (examples, ...)
     words: tuple[str, ...] | None = None
     labels: bool = False
+    classes: tuple[str, ...] | None = None
 
     def of(self, rows: Array | None) -> RawTargets:
         """Those of some rows, None for all."""
