@@ -133,7 +133,7 @@ def _check(
 def _plan(trial: Trial, mode: Mode) -> _Plan:
     if mode == "quick":
         return _Plan(False, 0, 0.0)
-    seconds = trial.estimate()
+    seconds = trial.estimate(np.inf if mode == "all" else LONGEST)
     if mode == "all" or seconds <= LONGEST:
         return _Plan(True, 0, seconds)
     one = trial.seconds_of_forward() * len(trial.network.parameters)

@@ -104,13 +104,12 @@ def _reach(condition: Condition) -> float:
 
         def backward(self, *_: Any) -> None: ...
 
-    network, state = condition.network, condition.network.state.vector.copy()
+    network = condition.network.copy(np.float64)  # one of its own: layers may keep things
     network.observe(Watch())
     try:
         network.forward(condition.inputs, training=True)
-    finally:
-        network.observe(None)
-        network.state.vector[...] = state
+    except Exception:  # the check itself will say what fails
+        return np.inf
     return largest
 
 

@@ -6,7 +6,6 @@ Nothing here ever calls a `backward`: the numerical derivatives rest on forward 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,16 +86,6 @@ class LayerFunction:
     def of_received(self) -> LayerFunction:
         """What the layers inside are given, as a function."""
         other = LayerFunction(self.event, self.twins, inner=self.inner, received=True)
-        other.analytic = self.analytic
-        return other
-
-    def on_first(self, examples: int) -> LayerFunction:
-        """The same on the first few examples."""
-        event = replace(
-            self.event, inputs=self.event.inputs[:examples], outputs=self.event.outputs[:examples]
-        )
-        inner = None if self.inner is None else self.inner[:examples]
-        other = LayerFunction(event, self.twins, inner=inner, received=self._received)
         other.analytic = self.analytic
         return other
 

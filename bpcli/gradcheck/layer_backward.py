@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.random import default_rng
+from numpy.random import Generator, default_rng
 
 from bpcli.gradcheck.failures import broken, raised
 from bpcli.gradcheck.functions import INNER, INPUTS, branch, own_parameters
@@ -53,7 +53,7 @@ class LayerBackward:
         self.own_parameters = own_parameters(network, self.layer, inner is not None)
         self._names = [f"{path}.{name}" for name in self.own_parameters]
         self._state = network.state.vector.copy()
-        self.outputs, self.cache = self._forward()
+        self.outputs, self.cache = self._forward(event.inputs.copy())
 
     def gradients(
         self, v: Array, *, inner_gradient: Array | None = None, cache: Any = None
@@ -73,16 +73,16 @@ class LayerBackward:
     def with_cache_moved(self, v: Array, size: float, seed: int) -> Gradients:
         """With every real number in the cache changed by a random share of this size."""
         random = default_rng(seed)
+        return self.gradients(v, cache=mapped(self.cache, lambda a: _moved(a, size, random)))
 
-        def move(array: Array) -> Array:
-            if array.dtype.kind != "f":
-                return array.copy()
-            return array * (1 + size * random.uniform(-1, 1, array.shape))
+    def with_inputs_moved(self, v: Array, size: float, seed: int) -> Gradients:
+        """With the inputs changed so, before the forward pass."""
+        inputs = _moved(self.event.inputs, size, default_rng(seed))
+        found = self.gradients(v, cache=self._forward(inputs)[1])
+        self.outputs, self.cache = self._forward(self.event.inputs.copy())
+        return found
 
-        return self.gradients(v, cache=mapped(self.cache, move))
-
-    def _forward(self) -> tuple[Array, Any]:
-        inputs = self.event.inputs.copy()
+    def _forward(self, inputs: Array) -> tuple[Array, Any]:
         try:
             outputs, cache = self._with_stand_in(
                 None,
@@ -155,6 +155,13 @@ class LayerBackward:
         second = self._backward(v.copy(), self.inner_gradient, self.cache)
         found += _not_repeated(first, second, self.network.gradients, self._names)
         return found
+
+
+def _moved(values: Array, size: float, random: Generator) -> Array:
+    if values.dtype.kind != "f":
+        return values.copy()
+    moved: Array = values * (1 + size * random.uniform(-1, 1, values.shape))
+    return moved
 
 
 def _not_repeated(

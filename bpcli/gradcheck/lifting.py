@@ -35,9 +35,6 @@ class _Lifted(LayerFunction):
         added = np.zeros((*function.event.inputs.shape[:-1], self.width))
         self._inputs = np.concatenate([function.event.inputs, added], axis=-1)
 
-    def on_first(self, examples: int) -> LayerFunction:
-        return _Lifted(super().on_first(examples), self.weight)
-
     def value(self, target: str) -> Array:
         return self._inputs if target == INPUTS else super().value(target)
 

@@ -12,6 +12,7 @@ and the numerical derivatives by all parameters come out on the way. Or random d
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,7 +27,7 @@ from bpcli.gradcheck.projections import Direction, compare_projections, directio
 from bpcli.gradcheck.pullback import Tick, pullback
 from bpcli.gradcheck.recording import Event, Pass
 from bpcli.gradcheck.rounding import carried, floor, term_sizes
-from bpcli.gradcheck.structure import Structure, explore, seconds
+from bpcli.gradcheck.structure import Structure, explore, least_seconds, seconds
 from bpcli.network import Chain, Network, Node
 from bpcli.network.layer import Array
 
@@ -279,12 +280,17 @@ def _inner(v: Array, slope: Slope) -> tuple[float, float]:
     return float(np.add.reduce(v * slope.values, axis=None)), noise
 
 
-def estimate(chain: Chain, functions: Functions) -> float:
-    """Seconds that checking every element takes."""
-    total = 0.0
+def all_functions(chain: Chain, functions: Functions) -> Iterator[LayerFunction]:
+    """Of every layer, those inside opened ones too."""
     for node in chain.nodes:
         function = functions.of(node)
-        total += functions.seconds(function)
+        yield function
         if function.opened:
-            total += estimate(node.layer.chain, functions)  # type: ignore[attr-defined]
-    return total
+            yield from all_functions(node.layer.chain, functions)  # type: ignore[attr-defined]
+
+
+def estimate(chain: Chain, functions: Functions, enough: float) -> float:
+    """Seconds that checking every element takes, or at least takes if that is ``enough``."""
+    every = list(all_functions(chain, functions))
+    least = sum(map(least_seconds, every))
+    return least if least > enough else sum(map(functions.seconds, every))

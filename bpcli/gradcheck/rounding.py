@@ -3,23 +3,25 @@
 A gradient is a sum of products with the gradient that arrives, g = Σ aₖ vₖ. Its rounding is that
 of the terms, however much they cancel: a bias before a batch normalization has a gradient of
 exactly zero, and terms of any size. Giving each vₖ a random sign keeps the terms and undoes the
-cancellation, so |Σ ±aₖ vₖ| is the size of the sum. What a backward pass computes from its cache
-(1 - y² of a y near 1) is found by moving the cache a little.
+cancellation, so |Σ ±aₖ vₖ| is the size of the sum. What a layer computes from its inputs and its
+cache, and may cancel there (x - mean(x), 1 - y² of a y near 1), shows by moving these a little.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.random import default_rng
 
+from bpcli.gradcheck.failures import LayerFailure
 from bpcli.gradcheck.layer_backward import Gradients, LayerBackward
 from bpcli.network.layer import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
 SAFETY = 64.0
-_SIGN_PROBES, _CACHE_PROBES, _CACHE_STEP = 3, 2, 1e-8
+_SIGN_PROBES, _STEP, _FAR = 3, 1e-8, 100.0
 
 
 def term_sizes(backward: LayerBackward, v: Array, analytic: Gradients) -> dict[str, float]:
@@ -30,11 +32,32 @@ def term_sizes(backward: LayerBackward, v: Array, analytic: Gradients) -> dict[s
             inner = _with_signs(backward.inner_gradient, seed)
             found = backward.gradients(_with_signs(v, seed), inner_gradient=inner)
             _raise(sizes, found, 1.0)
-        for seed in range(_CACHE_PROBES):
-            moved = backward.with_cache_moved(v, _CACHE_STEP, seed)
-            changes = {name: moved[name] - analytic[name] for name in analytic}
-            _raise(sizes, changes, 1 / _CACHE_STEP)
+        for move in (backward.with_cache_moved, backward.with_inputs_moved):
+            for name, size in _sensitivity(move, v, analytic).items():
+                sizes[name] = max(sizes[name], size)
     return sizes
+
+
+def _sensitivity(
+    move: Callable[[Array, float, int], Gradients], v: Array, analytic: Gradients
+) -> dict[str, float]:
+    """How far a gradient moves by a share of the values that it is made of, for each unit of it.
+
+    It must move more by a larger share: where a backward pass compares values (which was the
+    largest?), any change does all it can, and says nothing of rounding.
+    """
+    try:
+        far, near = (_changes(move(v, step, 0), analytic) for step in (_FAR * _STEP, _STEP))
+    except LayerFailure:  # it takes no other cache than its own
+        return dict.fromkeys(analytic, 0.0)
+    return {
+        name: near[name] / _STEP if far[name] > _FAR / 4 * near[name] else 0.0 for name in analytic
+    }
+
+
+def _changes(moved: Gradients, analytic: Gradients) -> dict[str, float]:
+    changes = {n: float(np.abs(moved[n] - analytic[n]).max(initial=0.0)) for n in analytic}
+    return {name: size if np.isfinite(size) else 0.0 for name, size in changes.items()}
 
 
 def carried(

@@ -23,8 +23,7 @@ from numpy.random import Generator, default_rng
 from bpcli.gradcheck.functions import INNER, INPUTS, LayerFunction
 from bpcli.network.layer import Array, Shape
 
-_EXAMPLES = 2  # show the structure as well as more do
-_COPIES = 4  # in a first stack
+_COPIES = 3  # in a first stack
 _EXACT, _ROUGH = 0.0, 1e-7  # what may leak, relative to the largest derivative
 
 
@@ -40,28 +39,39 @@ class Structure:
 
 
 def explore(function: LayerFunction, targets: list[str]) -> Structure:
-    """Finds the structure of a layer by each of the targets, on two examples."""
+    """Finds the structure of a layer by each of the targets, at the examples that it has."""
     random = default_rng(5)
-    structure = Structure(function.outputs({}).shape)
-    if targets:
-        structure.seconds = _timed(
-            lambda: function.slope({targets[0]: np.zeros(function.value(targets[0]).shape)})
-        )
-    small = function.on_first(_EXAMPLES)
-    shape = small.outputs({}).shape
+    structure = Structure(function.outputs({}).shape, seconds=seconds_of_pass(function))
     for target in targets:
         structure.pairs[target] = [
             pair
-            for pair in _candidates(small, target, shape)
-            if _independent(small, target, pair, random)
+            for pair in _candidates(function, target, structure.shape)
+            if _independent(function, target, pair, random)
         ]
     of_batch = [(0, 0) in structure.pairs[t] for t in targets if t in (INPUTS, INNER)]
-    if INPUTS in targets and all(of_batch) and _stacks(small, random):
-        structure.stackable = True
-        direction = np.zeros((_COPIES, *function.value(INPUTS).shape))
-        taken = _timed(lambda: function.stacked_slope(INPUTS, direction))
-        structure.seconds_stacked = taken / _COPIES
+    if INPUTS in targets and all(of_batch):
+        structure.stackable, structure.seconds_stacked = _stacks(function, random)
     return structure
+
+
+def least_seconds(function: LayerFunction) -> float:
+    """What the derivatives by everything take if all is as independent as it can be: known
+    without exploring."""
+    shape = function.outputs({}).shape
+    targets = function.targets()
+    structure = Structure(
+        shape, {target: list(_candidates(function, target, shape)) for target in targets}
+    )
+    each = seconds_of_pass(function)
+    return each * sum(passes(function, structure, target) for target in targets)
+
+
+def seconds_of_pass(function: LayerFunction) -> float:
+    targets = function.targets()
+    if not targets:
+        return 0.0
+    direction = np.zeros(function.value(targets[0]).shape)
+    return _timed(lambda: function.slope({targets[0]: direction}))
 
 
 def _timed(call: Callable[[], object]) -> float:
@@ -122,12 +132,16 @@ def _along(values: Array, axis: int, axes: int) -> Array:
     return values.reshape(shape)
 
 
-def _stacks(function: LayerFunction, random: Generator) -> bool:
-    """Whether a larger batch gives each example what it gets in a batch of the usual size."""
+def _stacks(function: LayerFunction, random: Generator) -> tuple[bool, float]:
+    """Whether a larger batch gives each example what it gets in a batch of the usual size, and
+    the seconds that each of several directions takes then."""
     directions = random.standard_normal((_COPIES, *function.value(INPUTS).shape))
+    start = time.perf_counter()
     stacked = function.stacked_slope(INPUTS, directions).values
-    one_by_one = np.stack([function.slope({INPUTS: d}).values for d in directions])
-    if stacked.shape != one_by_one.shape:
-        return False
+    taken = (time.perf_counter() - start) / _COPIES
+    last = function.slope({INPUTS: directions[-1]}).values
+    if stacked.shape != (_COPIES, *last.shape):
+        return False, taken
     tolerance = 1e-11 if function.analytic else 1e-6
-    return bool(np.abs(stacked - one_by_one).max() <= tolerance * np.abs(one_by_one).max())
+    difference = np.abs(stacked[-1] - last).max(initial=0.0)
+    return bool(difference <= tolerance * np.abs(last).max(initial=0.0)), taken

@@ -15,7 +15,14 @@ from bpcli.gradcheck.conditions import OWN, Condition, nudge
 from bpcli.gradcheck.end_to_end import EndToEnd, LossFunction
 from bpcli.gradcheck.functions import INPUTS, Twin
 from bpcli.gradcheck.kinks import hold_against_sides
-from bpcli.gradcheck.localisation import Arriving, Examined, Functions, Localisation, estimate
+from bpcli.gradcheck.localisation import (
+    Arriving,
+    Examined,
+    Functions,
+    Localisation,
+    all_functions,
+    estimate,
+)
 from bpcli.gradcheck.numerical import Slope
 from bpcli.gradcheck.penalty import penalty_gradient
 from bpcli.gradcheck.projections import (
@@ -28,6 +35,7 @@ from bpcli.gradcheck.pullback import Tick
 from bpcli.gradcheck.recording import Pass, record
 from bpcli.gradcheck.result import KinkResult
 from bpcli.gradcheck.rounding import EPSILON, SAFETY, floor
+from bpcli.gradcheck.structure import seconds_of_pass
 from bpcli.network import Network
 from bpcli.network.layer import Array
 
@@ -102,15 +110,15 @@ class Trial:
                 kinks.append(found)
         return doubts, kinks
 
-    def estimate(self) -> float:
-        """Seconds that checking every element takes."""
+    def estimate(self, enough: float) -> float:
+        """Seconds that checking every element takes, or at least takes if that is ``enough``."""
         start = self.loss.outputs.size * 2e-5
-        return start + estimate(self.network.chain, self.functions)
+        return start + estimate(self.network.chain, self.functions, enough)
 
     def seconds_of_forward(self) -> float:
         """One pass with complex numbers, about."""
-        nodes = self.network.chain.nodes
-        return sum(self.functions.structure(self.functions.of(node)).seconds for node in nodes)
+        functions = all_functions(self.network.chain, self.functions)
+        return sum(map(seconds_of_pass, functions))
 
     def check(self, *, elements: bool, samples: int = 0, tick: Tick | None = None) -> None:
         """Fills ``tensors``, ``examined`` and ``loss_comparison``."""

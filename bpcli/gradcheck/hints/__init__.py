@@ -22,12 +22,12 @@ _GOOD = 1e-4  # of the error, what an explanation may leave over
 HYPOTHESES: tuple[Hypothesis, ...] = (
     missing.unwritten,
     missing.nothing,
+    terms.inner_path,
     factors.constant,
     missing.passed_on,
     indices.transposed,
     indices.reversed_order,
     terms.skip_path,
-    terms.inner_path,
     missing.zeros,
     sums.too_many_axes,
     indices.shifted,

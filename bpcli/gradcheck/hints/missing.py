@@ -111,6 +111,8 @@ def passed_on(case: Case) -> Iterator[Candidate]:
     factor = float(known[0])
     if (ratio != 0).all():
         yield Candidate("the mask is not applied", factor * v)
+    elif bool(((ratio == 0) == (case.numeric != 0)).all()):
+        yield Candidate("the mask is inverted", np.where(ratio != 0, factor * v, 0))
     elif bool(((ratio == 0) != (case.numeric == 0)).any()):
         yield Candidate(
             "another mask than that of the forward pass",

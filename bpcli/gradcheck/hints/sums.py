@@ -61,19 +61,27 @@ def some_parts(case: Case) -> Iterator[Candidate]:
         parts = _parts(case, axis)
         if parts is None:
             continue
-        flat = parts.reshape(len(parts), -1)
-        weights, *_ = np.linalg.lstsq(flat.T, case.analytic.reshape(-1), rcond=None)
-        zero, one = np.abs(weights) < 1e-6, np.abs(weights - 1) < 1e-6
-        if not (zero | one).all() or not zero.any() or not one.any():
-            continue
-        prediction = np.tensordot(one.astype(float), parts, 1)
-        kept = [int(i) for i in np.flatnonzero(one)]
-        if len(kept) == 1:
-            text = f"only {name} {kept[0]} of {len(weights)} is counted"
-        else:
-            left = ", ".join(str(int(i)) for i in np.flatnonzero(zero)[:5])
-            text = f"{name} {left} of {len(weights)} is left out of the sum"
-        yield Candidate(text, prediction, f"{name}s left out")
+        count, key = len(parts), f"{name}s left out"
+        for index, part in enumerate(parts):
+            yield Candidate(f"only {name} {index} of {count} is counted", part, key)
+        for index, part in enumerate(parts):
+            text = f"{name} {index} of {count} is left out of the sum"
+            yield Candidate(text, case.numeric - part, key)
+        counted = _counted(case, parts)
+        if counted is not None:
+            left = ", ".join(str(int(i)) for i in np.flatnonzero(~counted)[:5])
+            text = f"{name}s {left} of {count} are left out of the sum"
+            yield Candidate(text, parts[counted].sum(axis=0), key)
+
+
+def _counted(case: Case, parts: Array) -> Array | None:
+    """Which parts make up the gradient, where the numbers tell."""
+    flat = parts.reshape(len(parts), -1)
+    if flat.shape[1] < len(flat):
+        return None
+    weights, *_ = np.linalg.lstsq(flat.T, case.analytic.reshape(-1), rcond=None)
+    ones: Array = np.abs(weights - 1) < 1e-6
+    return ones if bool((ones | (np.abs(weights) < 1e-6)).all()) else None
 
 
 def _parts(case: Case, axis: int) -> Array | None:
