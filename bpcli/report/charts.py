@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 Points = list[tuple[float, float]]
 
@@ -35,7 +35,7 @@ class LineChart:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """A cell a row and column; ``cells[row][column]`` is shown as log10, None where undefined."""
+    """A shaded cell a row and column; ``cells[row][column]`` is None where undefined."""
 
     title: str
     x: str
@@ -43,7 +43,8 @@ class HeatMap:
     columns: Sequence[str]
     rows: Sequence[str]
     cells: Sequence[Sequence[float | None]]
-    note: str = field(default="")
+    note: str = ""
+    logarithmic: bool = True  # in shade, and in the mean where columns are joined
 
 
 Chart = LineChart | HeatMap

@@ -20,6 +20,7 @@ from bpcli.report.document import (
     Table,
 )
 from bpcli.report.headline import headline
+from bpcli.report.places import spec_places, where
 from bpcli.report.text import plural, scientific, shorten
 
 _WIDTH = 80
@@ -43,7 +44,7 @@ def diagnosis_report(
     return Document(blocks, diagnosis.as_json())
 
 
-def subject_headline(diagnosis: Diagnosis) -> Block:
+def subject_headline(diagnosis: Diagnosis) -> Lines:
     """Which network of which size on which data was diagnosed."""
     subject = diagnosis.evidence.subject
     assert subject is not None
@@ -158,17 +159,12 @@ def _training(share: float) -> str:
 
 
 def _finding(finding: Finding) -> Iterable[Sequence[Piece]]:
-    places = ", ".join(finding.layers[:2])
-    if len(finding.layers) > 2:
-        places = f"{finding.layers[0]} to {finding.layers[-1]}"
-    since = "from the start" if finding.first_step == 0 else f"from step {finding.first_step:,} on"
-    where = f"{places}, {since}" if places else since
     yield (
         f"{finding.code} ",
         Span(f"{finding.severity:<7}", _STYLES[finding.severity]),
         " ",
         Span(finding.name, "strong"),
-        f"  {shorten(where, _WIDTH - 18 - len(finding.name))}",
+        f"  {shorten(where(finding), _WIDTH - 18 - len(finding.name))}",
     )
     yield from _wrapped("what ", finding.message)
     explanation = finding.evidence.get("explanation")
@@ -218,31 +214,14 @@ def github_annotations(diagnosis: Diagnosis, file: str) -> str:
     commands = {"error": "error", "warning": "warning", "info": "notice"}
     lines = []
     for finding in diagnosis.findings:
-        place = _place(diagnosis, finding)
-        at = f"file={_property(file)}" + (f",line={place[0]},col={place[1]}" if place else "")
+        at = f"file={_property(file)}"
+        for line, column in spec_places(diagnosis, finding)[:1]:
+            at += f",line={line},col={column}"
         title = _property(f"{finding.code} {finding.name}")
         lines.append(
             f"::{commands[finding.severity]} {at},title={title}::{_data(finding.message)}\n"
         )
     return "".join(lines)
-
-
-def _place(diagnosis: Diagnosis, finding: Finding) -> tuple[int, int] | None:
-    subject = diagnosis.evidence.subject
-    if subject is None:
-        return None
-    path = _SETTINGS.get(finding.name, "network")
-    if finding.layers and path == "network":
-        path = diagnosis.evidence.facts(finding.layers[0]).place
-    place = subject.spec.source.place(path)
-    return (place.line, place.column) if place.line else None
-
-
-_SETTINGS = {
-    "learning-rate-too-high": "optimizer",
-    "learning-rate-too-low": "optimizer",
-    "unscaled-inputs": "data",
-}
 
 
 def _data(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bpcli.report.charts import HeatMap
 from bpcli.report.document import Block, Column, Document, Fields, Lines, Piece, Span, Table
 from bpcli.report.text import duration, number
 from bpcli.sweep.sweep import Progress, Sweep
@@ -132,6 +133,19 @@ def _heat(grid: Grid) -> Table:
         for y, cells in zip(grid.y_values, grid.cells, strict=True)
     ]
     return Table(columns, rows, [[grid.figure] + [""] * len(grid.x_values)])
+
+
+def grid_chart(
+    lines: Sequence[dict[str, Any]], over: tuple[str, str], figure: str | None
+) -> HeatMap:
+    """The figure over two varied paths, as a picture."""
+    good = [row for row in rows_of(lines) if "error" not in row]
+    grid = grid_of(good, *over, figure or judged_by(good))
+    return HeatMap(
+        f"{grid.figure}, the mean over everything else that varies",
+        grid.x, grid.y, [str(value) for value in grid.x_values],
+        [str(value) for value in grid.y_values], grid.cells, logarithmic=False,
+    )  # fmt: skip
 
 
 def _shaded(cell: float | None, low: float, high: float) -> str:

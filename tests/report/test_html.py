@@ -28,6 +28,8 @@ training: {epochs: 4, batch_size: 16}
 
 PAGES = {
     "report": ("report", "RUN", "--html", "page.html"),
+    "diagnose": ("diagnose", "SPEC", "-q", "--html", "page.html"),
+    "diagnose-run": ("diagnose", "RUN", "--html", "page.html"),
     "gradcheck": ("gradcheck", "SPEC", "--html", "page.html"),
     "trace": ("trace", "SPEC", "--steps", "100", "--format", "html"),
 }  # fmt: skip

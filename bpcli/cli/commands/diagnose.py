@@ -10,6 +10,7 @@ import click
 from bpcli.cli.exit_codes import ExitCode
 from bpcli.cli.fixing import budget_option, fix, fix_option
 from bpcli.cli.output import Output
+from bpcli.cli.pages import html_option, plot_option, shown_name, write_page, write_plot
 from bpcli.cli.parameters import (
     FILE,
     SpecRequest,
@@ -22,7 +23,7 @@ from bpcli.cli.parameters import (
 if TYPE_CHECKING:
     from bpcli.diagnosis.candidates import Budget
     from bpcli.diagnosis.diagnosis import Diagnosis
-    from bpcli.report.document import Block
+    from bpcli.report.document import Lines
 
 SEVERITIES = ("error", "warning", "info")  # most severe first, as in bpcli.diagnosis.finding
 
@@ -57,6 +58,8 @@ SEVERITIES = ("error", "warning", "info")  # most severe first, as in bpcli.diag
     default="text",
     help="What results look like; github: annotations in a workflow.",
 )
+@html_option
+@plot_option
 @message_parameters
 def command(
     path: str,
@@ -68,6 +71,8 @@ def command(
     no_train: bool,
     fix_file: str | None,
     budget: Budget,
+    html_file: str | None,
+    plot_file: Path | None,
     output: Output,
 ) -> int:
     """Diagnose how gradients flow in SPEC's network, in a RUN, or in a LOG of another framework.
@@ -85,10 +90,21 @@ def command(
     _check_ignored(ignore)
     request = SpecRequest(path, settings, seed, layers_file)
     if fix_file is not None:
+        if html_file or plot_file:
+            raise click.UsageError("--html and --plot show a diagnosis; diagnose the cured spec")
         _check_fixable(request, output, no_train=no_train)
         return fix(request, fix_file, budget, ignore, output)
-    diagnosis, opening = _diagnose(request, ignore, output, train=not no_train)
-    _show(diagnosis, opening, path, output)
+    diagnosis, opening, text = _diagnose(request, ignore, output, train=not no_train)
+    if html_file != "-":
+        _show(diagnosis, opening, path, output)
+    if html_file is not None:
+        from bpcli.report.html.diagnosis import diagnosis_page
+
+        write_page(output, html_file, diagnosis_page(diagnosis, shown_name(path), opening, text))
+    if plot_file is not None:
+        from bpcli.report.diagnosis_charts import diagnosis_charts
+
+        write_plot(plot_file, diagnosis_charts(diagnosis), shown_name(path))
     severe = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on in SEVERITIES else ()
     found = any(finding.severity in severe for finding in diagnosis.findings)
     return ExitCode.PROBLEMS if found else ExitCode.OK
@@ -121,11 +137,13 @@ def _of_the_past(request: SpecRequest) -> bool:
 
 def _diagnose(
     request: SpecRequest, ignore: tuple[str, ...], output: Output, *, train: bool
-) -> tuple[Diagnosis, list[Block]]:
+) -> tuple[Diagnosis, list[Lines], str]:
+    """The diagnosis, the lines that say of what, and the text of the spec where there is one."""
     from bpcli.diagnosis.log import diagnose_log
     from bpcli.diagnosis.probe import diagnose_spec
     from bpcli.diagnosis.run import diagnose_run
     from bpcli.report.diagnosis import subject_headline
+    from bpcli.training import RunDirectory
 
     assert request.path is not None
     path = Path(request.path)
@@ -133,16 +151,18 @@ def _diagnose(
         if request.changed:
             raise click.UsageError("--set and --seed are for a SPEC; what a run did is done")
         if path.is_dir():
-            return diagnose_run(path, ignore=ignore, layers=request.layers), []
-        return diagnose_log(path, ignore=ignore), []
-    spec = request.load()
+            run = RunDirectory.open(path)
+            return diagnose_run(path, ignore=ignore, layers=request.layers), [], run.read_spec()
+        return diagnose_log(path, ignore=ignore), [], ""
+    template = request.template()
+    spec = request.made(template)
     diagnosis = diagnose_spec(
         spec, train=train, ignore=ignore, layers=request.layers, say=output.say
     )
-    return diagnosis, [subject_headline(diagnosis)]
+    return diagnosis, [subject_headline(diagnosis)], template.text
 
 
-def _show(diagnosis: Diagnosis, opening: list[Block], path: str, output: Output) -> None:
+def _show(diagnosis: Diagnosis, opening: list[Lines], path: str, output: Output) -> None:
     from bpcli.report.diagnosis import diagnosis_report, github_annotations
 
     if output.format == "github":

@@ -8,7 +8,7 @@ import click
 
 from bpcli.cli.exit_codes import ExitCode
 from bpcli.cli.output import Output
-from bpcli.cli.pages import html_option, show_with_page
+from bpcli.cli.pages import html_option, write_page
 from bpcli.cli.parameters import SpecRequest, output_parameters, spec_parameters
 
 if TYPE_CHECKING:
@@ -63,12 +63,13 @@ def command(
     spec = request.load()
     headline, result = _checked(spec, output, method, mode or "auto")
     document = gradcheck_report(headline, result)
-    page = ""
+    if html_file != "-":
+        output.show(document)
     if html_file is not None:
         from bpcli.report.html.gradcheck import gradcheck_page
 
-        page = gradcheck_page(f"{spec.name}: every gradient", headline, document, result)
-    show_with_page(output, document, html_file, page)
+        title = f"{spec.name}: every gradient"
+        write_page(output, html_file, gradcheck_page(title, headline, document, result))
     return _CODES[result.verdict]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bpcli.cli.output import Output
-from bpcli.cli.pages import write_page
+from bpcli.cli.pages import plot_option, write_page, write_plot
 from bpcli.cli.parameters import layers_of, layers_option, message_parameters, run_argument
 
 if TYPE_CHECKING:
@@ -25,25 +25,30 @@ if TYPE_CHECKING:
     type=click.Path(),
     help="Where the page goes; default: report.html in the run directory. - is standard output.",
 )
+@plot_option
 @layers_option
 @message_parameters
-def command(run: str, file_: str | None, layers_file: str | None, output: Output) -> None:
+def command(
+    run: str, file_: str | None, plot_file: Path | None, layers_file: str | None, output: Output
+) -> None:
     """Write a page about a run: findings, results, curves, how gradients flowed.
 
     One HTML file that works offline, in dark and light, on paper, by keyboard and by screen
     reader; every picture has its table of numbers.
     """
-    from bpcli.report.html.run import run_page
+    from bpcli.report.html.run import run_charts_of, run_page
     from bpcli.training import RunDirectory
 
     directory = RunDirectory.open(Path(run))
-    text = run_page(directory, _diagnosis(directory, layers_file))
-    if file_ == "-":
-        output.write(text)
-        return
-    path = Path(file_) if file_ else directory.path / "report.html"
-    write_page(path, text)
-    output.write(f"{path}\n")
+    diagnosis = _diagnosis(directory, layers_file)
+    if plot_file is not None:
+        charts = run_charts_of(directory, diagnosis)
+        write_plot(plot_file, charts, directory.path.parent.name)
+        output.write(f"{plot_file}\n")
+    if plot_file is None or file_ is not None:
+        path = file_ or str(directory.path / "report.html")
+        write_page(output, path, run_page(directory, diagnosis))
+        output.write(f"{path}\n" if path != "-" else "")
 
 
 def _diagnosis(run: RunDirectory, layers_file: str | None) -> Diagnosis | None:

@@ -10,6 +10,7 @@ import click
 
 from bpcli.cli.exit_codes import ExitCode
 from bpcli.cli.output import Output
+from bpcli.cli.pages import plot_option, write_plot
 from bpcli.cli.parameters import SpecRequest, output_parameters, spec_parameters
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--over", metavar="X,Y", help="Show the figure over two varied paths.")
 @click.option("--figure", metavar="NAME", help="What to judge by, like validation.loss.")
 @click.option("--dry-run", is_flag=True, help="List the jobs and the estimated time; run nothing.")
+@plot_option
 @output_parameters
 def command(
     request: SpecRequest,
@@ -50,6 +52,7 @@ def command(
     over: str | None,
     figure: str | None,
     dry_run: bool,
+    plot_file: Path | None,
     output: Output,
 ) -> ExitCode:
     """Train or diagnose a spec at many settings, on all cores or on a Dask cluster.
@@ -57,7 +60,7 @@ def command(
     Every job's spec is checked before anything starts. Results go to results.jsonl as jobs end;
     the same command run again goes on where an interrupted one was.
     """
-    from bpcli.report.sweep import plan, summary
+    from bpcli.report.sweep import grid_chart, plan, summary
     from bpcli.spec.load import load_template
     from bpcli.sweep.engines.local import LocalEngine, available_processors
     from bpcli.sweep.results import Results
@@ -70,6 +73,8 @@ def command(
     )
     axes = _axes(varied, file_)
     pair = _pair(over, axes)
+    if plot_file is not None and pair is None:
+        raise click.UsageError("--plot draws the figure over two varied paths: give --over X,Y")
     sweep = Sweep(template, axes, do, settings, samples)
     workers = jobs or available_processors()
     if dry_run:
@@ -85,7 +90,10 @@ def command(
     results = Results(folder)
     progress = run(sweep, engine, results, on_line=_Reporter(output))
     results.write_csv()
-    output.show(summary(results.latest(), progress, str(folder), over=pair, figure=figure))
+    lines = results.latest()
+    output.show(summary(lines, progress, str(folder), over=pair, figure=figure))
+    if plot_file is not None and pair is not None:
+        write_plot(plot_file, [grid_chart(lines, pair, figure)], sweep.template.name)
     return ExitCode.OK
 
 

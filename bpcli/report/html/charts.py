@@ -25,8 +25,8 @@ def number(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "–"
     if value != 0 and not 1e-3 <= abs(value) < 1e5:
-        mantissa, _, exponent = f"{value:.3g}".partition("e")
-        return f"{mantissa}e{int(exponent)}" if exponent else mantissa
+        mantissa, _, exponent = f"{value:.2e}".partition("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
     return f"{value:.4g}"
 
 
@@ -128,7 +128,7 @@ def _text(x: float, y: float, text: str, anchor: str = "middle", kind: str = "")
 def _named_ticks(names: Sequence[str], across: Scale, floor: int) -> str:
     every = max(1, math.ceil(len(names) / 16))
     return "".join(
-        f'<text transform="translate({across(n):.1f} {floor + 12}) rotate(-30)" '
+        f'<text class="name" transform="translate({across(n):.1f} {floor + 12}) rotate(-30)" '
         f'text-anchor="end">{escape(_short(name))}</text>'
         for n, name in enumerate(names)
         if n % every == 0
@@ -207,12 +207,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") ->
 
 
 def heat_map(chart: HeatMap) -> str:
-    """A figure of cells shaded by the logarithm of their value."""
+    """A figure of cells shaded by their value, or its logarithm."""
     groups = _groups(len(chart.columns))
-    cells = [[_joint([row[n] for n in group]) for group in groups] for row in chart.cells]
-    known = [math.log10(c) for row in cells for c in row if c is not None and c > 0]
-    low, high = min(known, default=0.0), max(known, default=1.0)
-    left = 8 + 7 * min(22, max((len(_short(row)) for row in chart.rows), default=0))
+    join = _geometric_mean if chart.logarithmic else _mean
+    cells = [[join([row[n] for n in group]) for group in groups] for row in chart.cells]
+    known = [c for row in cells for c in row if c is not None and (c > 0 or not chart.logarithmic)]
+    scale = Scale(min(known, default=1.0), max(known, default=10.0), 0.0, 1.0, chart.logarithmic)
+    left = 8 + 8 * min(22, max((len(_short(row)) for row in chart.rows), default=0))
     height = max(10.0, min(22.0, 480 / max(1, len(chart.rows))))
     width = (WIDTH - left - _RIGHT) / max(1, len(groups))
     total = _TOP + height * len(chart.rows) + 34
@@ -220,9 +221,9 @@ def heat_map(chart: HeatMap) -> str:
     for r, row in enumerate(cells):
         y = _TOP + r * height
         if r % every == 0:
-            parts.append(_text(left - 6, y + height / 2 + 4, _short(chart.rows[r]), "end"))
+            parts.append(_text(left - 6, y + height / 2 + 4, _short(chart.rows[r]), "end", "name"))
         parts += [
-            f'<rect class="{_shade(cell, low, high)}" x="{left + c * width:.1f}" y="{y:.1f}" '
+            f'<rect class="{_shade(cell, scale)}" x="{left + c * width:.1f}" y="{y:.1f}" '
             f'width="{width + 0.3:.1f}" height="{height + 0.3:.1f}"/>'
             for c, cell in enumerate(row)
         ]
@@ -236,7 +237,7 @@ def heat_map(chart: HeatMap) -> str:
     head = [chart.y, *(chart.columns[group[0]] for group in groups)]
     rows = [[name, *(number(cell) for cell in row)]
             for name, row in zip(chart.rows, cells, strict=True)]  # fmt: skip
-    return _figure(chart.title, _shades(low, high) + svg, table(head, rows, chart.note))
+    return _figure(chart.title, _shades(scale) + svg, table(head, rows, chart.note))
 
 
 def _groups(count: int) -> list[range]:
@@ -244,22 +245,30 @@ def _groups(count: int) -> list[range]:
     return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-def _joint(values: Sequence[float | None]) -> float | None:
-    """The geometric mean of the positive ones; 0 where all are 0."""
-    known = [value for value in values if value is not None and math.isfinite(value)]
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = _known(values)
+    return math.fsum(known) / len(known) if known else None
+
+
+def _geometric_mean(values: Sequence[float | None]) -> float | None:
+    """Of the positive ones; 0 where all are 0."""
+    known = _known(values)
     positive = [math.log(value) for value in known if value > 0]
     if positive:
         return math.exp(math.fsum(positive) / len(positive))
     return 0.0 if known else None
 
 
-def _shade(cell: float | None, low: float, high: float) -> str:
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None and math.isfinite(value)]
+
+
+def _shade(cell: float | None, scale: Scale) -> str:
     if cell is None:
         return "hx"
-    if cell <= 0:
+    if cell <= 0 and scale.logarithmic:
         return "h0"
-    share = (math.log10(cell) - low) / (high - low) if high > low else 0.5
-    return f"h{min(_SHADES - 1, int(share * _SHADES))}"
+    return f"h{min(_SHADES - 1, int(scale(cell) * _SHADES))}"
 
 
 def _column_names(
@@ -274,7 +283,7 @@ def _column_names(
     return names + _text((left + WIDTH - _RIGHT) / 2, total - 4, chart.x, kind="label")
 
 
-def _shades(low: float, high: float) -> str:
+def _shades(scale: Scale) -> str:
     keys = "".join(f'<span class="key h{n}"></span>' for n in range(_SHADES))
-    ends = f"<span>{number(10**low)}&nbsp;</span>{keys}<span>&nbsp;{number(10**high)}</span>"
+    ends = f"<span>{number(scale.low)}&nbsp;</span>{keys}<span>&nbsp;{number(scale.high)}</span>"
     return f'<p class="legend shades">{ends}</p>'

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from bpcli.diagnosis.diagnosis import Diagnosis
 from bpcli.report import diagnosis_charts
 from bpcli.report.charts import Chart
+from bpcli.report.document import Lines
 from bpcli.report.html.charts import figure, number, table
+from bpcli.report.html.document import text_of
 from bpcli.report.html.page import page
 from bpcli.report.html.verdict import findings_of, verdict_of
 
@@ -24,7 +26,9 @@ _COLUMNS = {
 }
 
 
-def diagnosis_page(diagnosis: Diagnosis, title: str, about: str, spec_text: str = "") -> str:
+def diagnosis_page(
+    diagnosis: Diagnosis, title: str, about: Sequence[Lines] = (), spec_text: str = ""
+) -> str:
     """One self-contained HTML file; ``about`` says which network on which data."""
     sections = [
         ("", verdict_of(diagnosis.findings, "No findings: gradients flow as they should.")),
@@ -36,7 +40,8 @@ def diagnosis_page(diagnosis: Diagnosis, title: str, about: str, spec_text: str 
         ("The layers", layer_table(diagnosis)),
         ("The spec", f'<pre tabindex="0">{escape(spec_text)}</pre>' if spec_text else ""),
     ]
-    return page(title, about, [section for section in sections if section[1]])
+    subtitle = " ".join(map(text_of, about))
+    return page(title, subtitle, [section for section in sections if section[1]])
 
 
 def drawn(charts: Iterable[Chart]) -> str:
