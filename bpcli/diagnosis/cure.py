@@ -22,12 +22,12 @@ from bpcli.diagnosis.remedies.learning_rates import at, is_rate
 from bpcli.diagnosis.remedies.prescribing import Layers
 from bpcli.spec.model import Spec
 
-PRICE = 0.015  # of the way from chance to perfect: what a point of intrusion must gain
+PRICE = 0.02  # of the way from chance to perfect: what a point of intrusion must gain
 MARGIN = 0.02  # of that way: what one more treatment must gain
 HELPED = 0.05  # so much more of that way the cure must go than the original
 _SURE = 3.0  # standard errors: the best of dozens of candidates is two above its mean by chance
 _LESS_LOSS = 0.7
-ENOUGH = 0.95  # of what a plain learner reaches: then no more is tried
+ENOUGH = 0.85  # of what a plain learner reaches: then nothing more intrusive is tried
 RUN_SHARE = 1 / 30  # of the budget that a single run may take
 # what may be spent before the next stage: singles, combinations, other seeds
 _SINGLES, _COMBINED = 0.4, 0.25

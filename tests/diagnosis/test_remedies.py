@@ -18,7 +18,14 @@ from bpcli.diagnosis.remedies.learning_rates import USUAL_RATE, at, times
 from bpcli.diagnosis.remedies.normalization import LAYER_NORM, NO_BATCH_NORM
 from bpcli.diagnosis.remedies.recurrence import GRU, IRNN, ORTHOGONAL_RECURRENCE
 from bpcli.diagnosis.remedies.residuals import RESIDUAL
-from bpcli.diagnosis.remedies.settings import ADAM, CLIP, LOGITS, STANDARD_INPUTS, STANDARD_TARGETS
+from bpcli.diagnosis.remedies.settings import (
+    ADAM,
+    CLIP,
+    INPUTS_AS_THEY_ARE,
+    LOGITS,
+    STANDARD_INPUTS,
+    STANDARD_TARGETS,
+)
 from bpcli.diagnosis.remedies.treatment import Treatment
 from bpcli.diagnosis.remedies.width import WIDER
 from bpcli.diagnosis.rules import RULES
@@ -169,6 +176,8 @@ def test_recurrent_layers() -> None:
     [
         (STANDARD_INPUTS, {}, ["data.scale: standard"]),
         (STANDARD_INPUTS, {"data": {"path": "a.csv", "scale": "standard"}}, []),
+        (INPUTS_AS_THEY_ARE, {"data": {"path": "a.csv", "scale": 1000}}, ["data.scale: none"]),
+        (INPUTS_AS_THEY_ARE, {"data": {"path": "a.csv", "scale": "minmax"}}, []),
         (STANDARD_TARGETS, {}, ["data.target_scale: standard"]),
         (STANDARD_TARGETS, {"loss": "cross_entropy"}, []),
         (CLIP, {}, ["training.clip_norm: 1.0"]),

@@ -19,6 +19,7 @@ from bpcli.diagnosis.remedies.residuals import RESIDUAL
 from bpcli.diagnosis.remedies.settings import (
     ADAM,
     CLIP,
+    INPUTS_AS_THEY_ARE,
     LOGITS,
     MINMAX_INPUTS,
     STANDARD_INPUTS,
@@ -38,7 +39,7 @@ _DEEP: tuple[Course, ...] = (
     (NO_BATCH_NORM, CRITICAL_INIT),
 )
 _THROUGH_TIME: tuple[Course, ...] = ((GRU,), (LSTM,), (IRNN,))
-_INPUTS: tuple[Course, ...] = ((STANDARD_INPUTS,), (MINMAX_INPUTS,))
+_INPUTS: tuple[Course, ...] = ((STANDARD_INPUTS,), (INPUTS_AS_THEY_ARE,), (MINMAX_INPUTS,))
 _LOWER: tuple[Course, ...] = tuple((each,) for each in (USUAL_RATE, *LOWER))
 _HIGHER: tuple[Course, ...] = tuple((each,) for each in (USUAL_RATE, *HIGHER))
 _ALIVE: tuple[Course, ...] = (

@@ -34,6 +34,13 @@ def _scaled(outline: Outline, how: str) -> Prescription | None:
     return f"scale the inputs: {how}", [Change("set", "data.scale", how)]
 
 
+def unscaled(outline: Outline) -> Prescription | None:
+    """The inputs as the data hold them, where the spec multiplies them by a number."""
+    if isinstance(outline.spec.data.scale, str):
+        return None
+    return "leave the inputs as they are", [Change("set", "data.scale", "none")]
+
+
 def target_scale(outline: Outline) -> Prescription | None:
     if outline.spec.loss.name not in _NUMERIC or outline.spec.data.target_scale == "standard":
         return None
@@ -67,6 +74,7 @@ def adam(outline: Outline) -> Prescription | None:
 CLIP = Treatment("clipping", 1, clip)
 STANDARD_INPUTS = Treatment("standard inputs", 1, standard)
 MINMAX_INPUTS = Treatment("minmax inputs", 1, minmax)
+INPUTS_AS_THEY_ARE = Treatment("inputs as they are", 1, unscaled)
 STANDARD_TARGETS = Treatment("standard targets", 1, target_scale)
 LOGITS = Treatment("logits", 1, logits)
 ADAM = Treatment("adam", 2, adam)
