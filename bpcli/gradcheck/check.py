@@ -89,7 +89,7 @@ def _check(
     own = Trial(own_condition(network, inputs, targets), method)
     plan = _plan(own, mode)
     own.check(elements=plan.elements, samples=plan.samples, tick=_ticker(progress, plan))
-    random, notes = _random_trial(network, inputs, targets, method)
+    random, notes = _random_trial(network, inputs, targets, own)
     trials = [own] if random is None else [own, random]
     if random is not None:
         random.check(elements=False)
@@ -98,14 +98,8 @@ def _check(
     parameters = tuple(verdicts.of_parameters(network))
     by_inputs = verdicts.of(INPUTS) if INPUTS in own.tensors else None
     condition = own.condition
-    path = check_training_path(
-        network,
-        inputs[: condition.batch],
-        targets[: condition.batch],
-        condition.other_inputs,
-        condition.other_targets,
-        {name: own.floor_of(name) for name in network.parameters},
-    )
+    floors = {name: own.floor_of(name) for name in network.parameters}
+    path = check_training_path(network, condition, floors)
     tensors = [*parameters, *([by_inputs] if by_inputs else [])]
     doubts = {d.layer: d for trial in trials for d in trial.doubts}
     for found_doubt in doubts.values():
@@ -155,11 +149,11 @@ def _ticker(progress: Progress | None, plan: _Plan) -> Callable[[float], None] |
 
 
 def _random_trial(
-    network: Network, inputs: Array, targets: Array, method: Method
+    network: Network, inputs: Array, targets: Array, own: Trial
 ) -> tuple[Trial | None, list[str]]:
     """None where the network has no finite loss with random biases and scales."""
     try:
-        return Trial(random_condition(network, inputs, targets), method), []
+        return Trial(random_condition(network, inputs, targets), own.method, own.doubts), []
     except NonFiniteForward:
         note = "random biases and scales give no finite loss: checked as the spec starts it alone"
         return None, [note]

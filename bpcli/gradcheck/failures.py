@@ -47,6 +47,8 @@ def raised(error: Exception, layers: Iterable[Layer]) -> LayerFailure | None:
 
     An error that is meant for people speaks for itself: None.
     """
+    if isinstance(error, LayerFailure):
+        return error
     if isinstance(error, BpcliError):
         return None
     known = {id(layer) for layer in layers}

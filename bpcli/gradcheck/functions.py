@@ -17,6 +17,7 @@ from bpcli.network import Network
 from bpcli.network.layer import Array, Layer, Views
 from bpcli.network.parameters import nest
 
+Place = tuple[int | slice, ...]  # some elements of an array
 INPUTS, INNER = "inputs", "inner"  # what a derivative can be taken by, besides parameters
 
 
@@ -26,12 +27,13 @@ class Twin:
     def __init__(self, network: Network, dtype: DTypeLike) -> None:
         self.network = network.copy(dtype)
         self.layers = {node.layer.path: node.layer for node in self.network.nodes}
-        self._views = nest(self.network.parameters, self.network.state)
+        nested = nest(self.network.parameters, self.network.state)
+        self._views = {path: branch(nested, path) for path in self.layers}
         self._state = self.network.state.vector.copy()
 
     def views(self, path: str) -> Views:
         """The parameters and the state of a layer, as it reads them."""
-        return branch(self._views, path)
+        return self._views[path]
 
     def restore_state(self) -> None:
         """A forward pass may have moved running means."""
@@ -41,6 +43,9 @@ class Twin:
 
 def branch(views: Views, path: str) -> Views:
     """What lies under a path of nested mappings; nothing where nothing does."""
+    if path in views:
+        found: Views = views[path]
+        return found
     for name in path.split("."):
         views = views.get(name, {})
     return views
@@ -117,6 +122,20 @@ class LayerFunction:
             return Slope(self._evaluate(self.twins[0], step).imag / STEP)
         return self.central(directions)
 
+    def slope_at(self, target: str, place: Place) -> Slope:
+        """∂y along the direction that is 1 at some elements of a target and 0 at all others."""
+        if not self.analytic or target in (INPUTS, INNER):
+            direction = np.zeros(self.value(target).shape)
+            direction[place] = 1
+            return self.slope({target: direction})
+        view = _view(self.twins[0].views(self.path), target)
+        before = view[place].copy()
+        view[place] += STEP * 1j
+        try:
+            return Slope(self._run(self.twins[0], {}).imag / STEP)
+        finally:
+            view[place] = before
+
     def central(self, directions: Mapping[str, Array]) -> Slope:
         """The same by central differences."""
         largest = max((float(np.abs(d).max(initial=0.0)) for d in directions.values()), default=0.0)
@@ -157,31 +176,40 @@ class LayerFunction:
         return min(max([*sizes, 1e-2]), 1.0)
 
     def _evaluate(self, twin: Twin, moved: Mapping[str, Array]) -> Array:
-        copies = max((len(d) for n, d in moved.items() if d.ndim > self.value(n).ndim), default=0)
-        inputs = self._moved(twin, INPUTS, moved, copies)
-        views = twin.views(self.path)
-        parameters = [_view(views, name) for name in moved if name not in (INPUTS, INNER)]
-        moves = [move for name, move in moved.items() if name not in (INPUTS, INNER)]
-        before = [view.copy() for view in parameters]
+        kept = []
         try:
-            for view, move in zip(parameters, moves, strict=True):
-                view += move
+            for name, move in moved.items():
+                if name not in (INPUTS, INNER):
+                    view = _view(twin.views(self.path), name)
+                    kept.append((view, view.copy()))
+                    view += move
+            return self._run(twin, moved)
+        finally:
+            for view, before in kept:
+                view[...] = before
+
+    def _run(self, twin: Twin, moved: Mapping[str, Array]) -> Array:
+        """With parameters as they are now."""
+        copies = 0
+        for target in (INPUTS, INNER):
+            if target in moved and moved[target].ndim > self.value(target).ndim:
+                copies = len(moved[target])
+        inputs = self._moved(twin, INPUTS, moved, copies)
+        try:
             if self.opened:
                 return self._opened(twin, inputs, self._moved(twin, INNER, moved, copies))
             return self._forward(twin, inputs)
         finally:
-            for view, kept in zip(parameters, before, strict=True):
-                view[...] = kept
             twin.restore_state()
 
     def _moved(self, twin: Twin, target: str, moved: Mapping[str, Array], copies: int) -> Array:
         value = self.value(target)
-        if value.dtype.kind == "f":
-            value = value.astype(twin.network.dtype, copy=False)
         if target in moved:
             value = value + moved[target]
         elif copies:
             value = np.broadcast_to(value, (copies, *value.shape))
+        if value.dtype.kind == "f":
+            value = value.astype(twin.network.dtype, copy=False)
         return value.reshape(-1, *value.shape[2:]) if copies else value
 
     def _forward(self, twin: Twin, inputs: Array) -> Array:

@@ -76,11 +76,13 @@ class LayerBackward:
         return self.gradients(v, cache=mapped(self.cache, lambda a: _moved(a, size, random)))
 
     def with_inputs_moved(self, v: Array, size: float, seed: int) -> Gradients:
-        """With the inputs changed so, before the forward pass."""
+        """With the inputs changed so, before the forward pass; :meth:`restore` afterwards."""
         inputs = _moved(self.event.inputs, size, default_rng(seed))
-        found = self.gradients(v, cache=self._forward(inputs)[1])
+        return self.gradients(v, cache=self._forward(inputs)[1])
+
+    def restore(self) -> None:
+        """Makes the cache anew, where another forward pass used its arrays."""
         self.outputs, self.cache = self._forward(self.event.inputs.copy())
-        return found
 
     def _forward(self, inputs: Array) -> tuple[Array, Any]:
         try:

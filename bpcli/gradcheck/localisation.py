@@ -144,9 +144,11 @@ class Localisation:
         functions: Functions,
         *,
         elements: bool,
+        promises: bool = True,
         tick: Tick | None = None,
     ) -> None:
-        self.network, self.functions = network, functions
+        """``promises``: whether what a backward pass must not do is looked for, too."""
+        self.network, self.functions, self.promises = network, functions, promises
         self.elements, self.tick = elements, tick
         self.found: list[Examined] = []
 
@@ -173,7 +175,8 @@ class Localisation:
         )
         v = self._test_gradient(event, arriving)
         examined = Examined(function, backward, v, backward.gradients(v), exact=exact)
-        examined.problems = backward.broken_promises(v)
+        if self.promises:
+            examined.problems = backward.broken_promises(v)
         terms = term_sizes(backward, v, examined.analytic)
         inner_rounding = inside.rounding if inside is not None else None
         roundings = carried(backward, arriving.rounding, inner_rounding)

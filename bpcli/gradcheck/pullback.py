@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from bpcli.gradcheck.functions import INNER, INPUTS, LayerFunction
+from bpcli.gradcheck.functions import INNER, INPUTS, LayerFunction, Place
 from bpcli.gradcheck.numerical import Slope
 from bpcli.gradcheck.structure import Structure
 from bpcli.network.layer import Array, Shape
@@ -40,31 +40,32 @@ def pullback(
     return Slope(result, noise)
 
 
-Place = tuple[int | slice, ...]
-
-
 def slopes(
     function: LayerFunction, structure: Structure, target: str, tick: Tick | None = None
 ) -> Iterator[tuple[Place, Slope]]:
     """∂y along each direction that the derivative by a target takes, and which elements of the
     target it moves: one, or all along its independent axes."""
     shape = function.value(target).shape
+    stacks = structure.stackable and target in (INPUTS, INNER)
+    seconds = structure.seconds_stacked if stacks else structure.seconds
     for places in _portions(function, structure, target, shape):
-        stack = np.zeros((len(places), *shape))
-        for moved, place in zip(stack, places, strict=True):
-            moved[place] = 1
-        stacks = structure.stackable and target in (INPUTS, INNER)
         if stacks:
-            found = function.stacked_slope(target, stack)
-            parts = [
-                Slope(values, None if found.noise is None else found.noise[index])
-                for index, values in enumerate(found.values)
-            ]
+            yield from zip(places, _stacked(function, target, places, shape), strict=True)
         else:
-            parts = [function.slope({target: direction}) for direction in stack]
-        yield from zip(places, parts, strict=True)
+            yield from ((place, function.slope_at(target, place)) for place in places)
         if tick is not None:
-            tick((structure.seconds_stacked if stacks else structure.seconds) * len(places))
+            tick(seconds * len(places))
+
+
+def _stacked(
+    function: LayerFunction, target: str, places: list[Place], shape: Shape
+) -> Iterator[Slope]:
+    stack = np.zeros((len(places), *shape))
+    for moved, place in zip(stack, places, strict=True):
+        moved[place] = 1
+    values, noise = function.stacked_slope(target, stack)
+    for index, each in enumerate(values):
+        yield Slope(each, None if noise is None else noise[index])
 
 
 def _portions(

@@ -21,7 +21,7 @@ from bpcli.network.layer import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
 SAFETY = 64.0
-_SIGN_PROBES, _STEP, _FAR = 3, 1e-8, 100.0
+_SIGN_PROBES, _STEP, _FAR = 2, 1e-8, 100.0
 
 
 def term_sizes(backward: LayerBackward, v: Array, analytic: Gradients) -> dict[str, float]:
@@ -35,6 +35,7 @@ def term_sizes(backward: LayerBackward, v: Array, analytic: Gradients) -> dict[s
         for move in (backward.with_cache_moved, backward.with_inputs_moved):
             for name, size in _sensitivity(move, v, analytic).items():
                 sizes[name] = max(sizes[name], size)
+        backward.restore()
     return sizes
 
 

@@ -6,8 +6,10 @@ forward pass can then move all positions along such axes at once, and each keeps
 derivative. The same holds between the last axis of a weight and that of the outputs, for layers
 like dense and convolution: one pass moves a whole row of the weight.
 
-Two positions differ in some binary digit of their numbers. So to move, digit by digit, all whose
-digit is 1 at random, and then all whose digit is 0, tells whether any two of them mix.
+To move about half of the positions, chosen at random, shows whether others mix with them. A few
+such draws find whatever mixing there is, unless it is between very few of many positions; and what
+slips through does not stay hidden, for the whole derivative is held against one along random
+directions, which assumes nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from numpy.random import Generator, default_rng
 from bpcli.gradcheck.functions import INNER, INPUTS, LayerFunction
 from bpcli.network.layer import Array, Shape
 
+_DRAWS = 6  # that show whether an axis is independent
 _COPIES = 3  # in a first stack
 _EXACT, _ROUGH = 0.0, 1e-7  # what may leak, relative to the largest derivative
 
@@ -43,11 +46,10 @@ def explore(function: LayerFunction, targets: list[str]) -> Structure:
     random = default_rng(5)
     structure = Structure(function.outputs({}).shape, seconds=seconds_of_pass(function))
     for target in targets:
-        structure.pairs[target] = [
-            pair
-            for pair in _candidates(function, target, structure.shape)
-            if _independent(function, target, pair, random)
-        ]
+        pairs = list(_candidates(function, target, structure.shape))
+        if len(pairs) < 2 or not _independent(function, target, pairs, random):
+            pairs = [pair for pair in pairs if _independent(function, target, [pair], random)]
+        structure.pairs[target] = pairs
     of_batch = [(0, 0) in structure.pairs[t] for t in targets if t in (INPUTS, INNER)]
     if INPUTS in targets and all(of_batch):
         structure.stackable, structure.seconds_stacked = _stacks(function, random)
@@ -109,26 +111,28 @@ def _candidates(function: LayerFunction, target: str, outputs: Shape) -> Iterato
 
 
 def _independent(
-    function: LayerFunction, target: str, pair: tuple[int, int], random: Generator
+    function: LayerFunction, target: str, pairs: list[tuple[int, int]], random: Generator
 ) -> bool:
-    axis, output_axis = pair
+    """Whether the axes are, all together."""
     value = function.value(target)
-    count = value.shape[axis]
-    numbers = np.arange(count)
-    for digit in range(max(count - 1, 0).bit_length()):
-        for moved in ((numbers >> digit) % 2 == 1, (numbers >> digit) % 2 == 0):
-            direction = random.standard_normal(value.shape) * _along(moved, axis, value.ndim)
-            slopes = np.abs(function.slope({target: direction}).values)
-            others = np.compress(~moved, slopes, axis=output_axis)
-            allowed = (_EXACT if function.analytic else _ROUGH) * slopes.max(initial=0.0)
-            if others.max(initial=0.0) > allowed:
-                return False
+    axes = [axis for axis, _ in pairs]
+    sizes = [value.shape[axis] for axis in axes]
+    for _ in range(_DRAWS if math.prod(sizes) > 1 else 0):
+        moved = random.random(sizes) < 0.5
+        direction = random.standard_normal(value.shape) * _spread(moved, axes, value.ndim)
+        slopes = np.abs(function.slope({target: direction}).values)
+        others = ~_spread(moved, [axis for _, axis in pairs], slopes.ndim)
+        allowed = (_EXACT if function.analytic else _ROUGH) * slopes.max(initial=0.0)
+        if (slopes * others).max(initial=0.0) > allowed:
+            return False
     return True
 
 
-def _along(values: Array, axis: int, axes: int) -> Array:
-    shape = [1] * axes
-    shape[axis] = len(values)
+def _spread(values: Array, axes: list[int], count: int) -> Array:
+    """Values along some axes, for an array of ``count`` axes to be multiplied by; the axes rise."""
+    shape = [1] * count
+    for axis, size in zip(axes, values.shape, strict=True):
+        shape[axis] = size
     return values.reshape(shape)
 
 

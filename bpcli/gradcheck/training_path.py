@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator, default_rng
 
+from bpcli.gradcheck.conditions import Condition
 from bpcli.gradcheck.failures import raised
 from bpcli.gradcheck.result import TrainingPath
 from bpcli.gradcheck.rounding import EPSILON
@@ -26,27 +27,24 @@ _DRAWS, _SAFETY = 3, 100.0
 
 
 def check_training_path(
-    network: Network,
-    inputs: Array,
-    targets: Array,
-    other_inputs: Array,
-    other_targets: Array,
-    floors: Mapping[str, float],
+    network: Network, condition: Condition, floors: Mapping[str, float]
 ) -> TrainingPath:
-    """Compares the gradients of ``network`` itself with those of its copy in float64.
+    """Compares the gradients of ``network`` itself with those of its copy in float64, with the
+    parameters and the examples of the condition: off kinks, where rounding would decide.
 
     ``floors``: by parameter, the rounding of the sums that make its gradient, in float64.
     """
-    inputs, other_inputs = (_as(network.dtype, each) for each in (inputs, other_inputs))
-    state = network.state.vector.copy()
+    before = network.parameters.vector.copy()
+    network.parameters.vector[...] = condition.network.parameters.vector
     try:
-        network.loss_and_gradients(other_inputs, other_targets, random=_random())
-        network.loss_and_gradients(inputs, targets, random=_random())
-        ours = {name: gradient.astype(np.float64) for name, gradient in network.gradients.items()}
-    except Exception as error:
-        raise raised(error, [node.layer for node in network.nodes]) or error from None
+        return _compared(network, condition, floors)
     finally:
-        network.state.vector[...] = state
+        network.parameters.vector[...] = before
+
+
+def _compared(network: Network, condition: Condition, floors: Mapping[str, float]) -> TrainingPath:
+    inputs, targets = _as(network.dtype, condition.inputs), condition.targets
+    ours = _own_gradients(network, condition)
     copy = network.copy(np.float64)
     wide = _as(copy.dtype, inputs)
     exact = _gradients(copy, wide, targets)
@@ -56,6 +54,24 @@ def check_training_path(
         own = floors[name] * epsilon / EPSILON * math.sqrt(gradient.size) / _SAFETY
         noise[name] = max(noise[name], own)
     return _worst(str(network.dtype), ours, exact, noise)
+
+
+def _own_gradients(network: Network, condition: Condition) -> dict[str, Array]:
+    """As training takes them, after a step on other examples."""
+    state = network.state.vector.copy()
+    batches = (
+        (condition.other_inputs, condition.other_targets),
+        (condition.inputs, condition.targets),
+    )
+    try:
+        for inputs, targets in batches:
+            inputs = _as(network.dtype, inputs)
+            network.loss_and_gradients(inputs, targets, random=_random())
+    except Exception as error:
+        raise raised(error, [node.layer for node in network.nodes]) or error from None
+    finally:
+        network.state.vector[...] = state
+    return {name: gradient.astype(np.float64) for name, gradient in network.gradients.items()}
 
 
 def _worst(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,15 +58,22 @@ class Trial:
     Raises LayerFailure and NonFiniteForward.
     """
 
-    def __init__(self, condition: Condition, method: str = "complex") -> None:
-        self.condition = condition
+    def __init__(
+        self, condition: Condition, method: str = "complex", doubts: Sequence[Doubt] | None = None
+    ) -> None:
+        """``doubts`` are those of another trial of the same network, else they are looked for."""
+        self.condition, self.method = condition, method
         self.kinks: list[KinkResult] = []
         self.before = self._record(other=True)
-        kinks = self._take(method)
-        if condition.name == OWN and kinks:
-            self.kinks = [self._held_against_sides(each) for each in kinks]
-            nudge(condition)
-            self._take(method)
+        self._take()
+        if doubts is None:
+            doubts, kinks = self._look_closer()
+            if kinks:
+                self.kinks = [self._held_against_sides(each) for each in kinks]
+                nudge(condition)
+                self._take()
+        self.doubts = list(doubts)
+        self._set_methods({each.layer for each in self.doubts})
 
     @property
     def network(self) -> Network:
@@ -78,17 +85,19 @@ class Trial:
         targets = condition.other_targets if other else condition.targets
         return record(condition.network, inputs, targets, condition.seed)
 
-    def _take(self, method: str) -> list[Kinks]:
+    def _take(self) -> None:
         self.recorded = self._record()
         self.twins = (Twin(self.network, np.complex128), Twin(self.network, np.float64))
         self.functions = Functions(self.twins, self.recorded)
         self.loss = LossFunction(self.twins, self.recorded, self.condition.targets)
-        self.doubts, kinks = self._look_closer()
-        if method == "central":
-            self.loss.analytic = False
-            for node in self.network.nodes:
-                self.functions.of(node).analytic = False
-        return kinks
+
+    def _set_methods(self, doubted: set[str]) -> None:
+        """Central differences everywhere, or where complex steps are wrong."""
+        central = self.method == "central"
+        self.loss.analytic = not central
+        for node in self.network.nodes:
+            doubtful = central or node.layer.path in doubted
+            self.functions.of(node).analytic = not doubtful
 
     def _held_against_sides(self, kinks: Kinks) -> KinkResult:
         self.network.keep_input_gradient(True)
@@ -104,7 +113,6 @@ class Trial:
             found = find_kinks(function)
             doubted = doubt(function, found)
             if doubted is not None:
-                function.analytic = False
                 doubts.append(doubted)
             if found is not None and getattr(node.layer, "chain", None) is None:
                 kinks.append(found)
@@ -125,7 +133,13 @@ class Trial:
         network, recorded = self.network, self.recorded
         arriving = self._check_loss(elements)
         network.keep_input_gradient(recorded.input_gradient is not None)
-        self.localisation = Localisation(network, self.functions, elements=elements, tick=tick)
+        self.localisation = Localisation(
+            network,
+            self.functions,
+            elements=elements,
+            promises=self.condition.name == OWN,
+            tick=tick,
+        )
         try:
             leaving = self.localisation.examine(network.chain, arriving, self.loss.analytic)
         finally:

@@ -226,6 +226,7 @@ class Verdicts:
                     case.before,
                     case.previous,
                     case.l2,
+                    of_network=True,
                 )
             )
         return best_hint(cases).text

@@ -47,6 +47,13 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
 )
 
 
+# what rests on the layer's own derivative, to which the network adds the penalty
+OF_ONE_LAYER = {
+    points.at_other_inputs, points.at_other_parameters, points.arriving_ignored,
+    points.elements_alone, points.at_updated_parameters, sums.overwritten, sums.some_parts,
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Hint:
     """What a wrong gradient looks like; ``unexplained`` is the share of the error that is left."""
@@ -67,6 +74,8 @@ def hints(case: Case) -> Iterator[Hint]:
         return
     with np.errstate(all="ignore"):
         for hypothesis in HYPOTHESES:
+            if case.of_network and hypothesis in OF_ONE_LAYER:
+                continue
             try:
                 candidates = list(hypothesis(case))
             except Exception:  # a layer may refuse what a hypothesis feeds it

@@ -50,6 +50,7 @@ class Case:
     before: Event | None
     previous: Event | None
     l2: float
+    of_network: bool = False  # the gradient is the network's: the penalty is part of it
 
     @property
     def layer(self) -> Layer:
