@@ -38,6 +38,7 @@ class Layer(Buffers, LayerOptions):
     """
 
     stochastic = False  # draws from `random` while training
+    shares_work = False  # among threads, between its matrix products; see threads.taken_over
     takes_codes = False  # reads integers that stand for symbols; only a first layer can
     # False for the first layer with parameters: nobody reads the gradient by the network's input
     needs_input_gradient = True

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator, default_rng
 from numpy.typing import DTypeLike
 
+from bpcli.network import threads
 from bpcli.network.chain import Chain, Node, Observer
 from bpcli.network.initializers import initialize
 from bpcli.network.layer import Array, Shape
@@ -52,6 +54,8 @@ class Network:
         self._views = nest(self.parameters, self.state)
         self._gradient_views = nest(self.gradients)
         self._weights = [name for name in declared if name.endswith("weight")]
+        shared = any(node.layer.shares_work for node in self.nodes)
+        self._threads = threads.taken_over if shared else nullcontext
         self.keep_input_gradient(False)
 
         random = default_rng([seed, _WEIGHTS])
@@ -88,16 +92,18 @@ class Network:
         """The outputs for a batch; keeps what ``backward`` needs."""
         if random is None:
             random = default_rng([self.seed, _DROPOUT])
-        outputs, self._caches = self.chain.forward(
-            inputs, self._views, training=training, random=random
-        )
+        with self._threads():
+            outputs, self._caches = self.chain.forward(
+                inputs, self._views, training=training, random=random
+            )
         return outputs
 
     def backward(self, output_gradient: Array) -> Array | None:
         """Fills ``gradients`` from ∂L/∂outputs of the last ``forward``; returns ∂L/∂inputs."""
-        input_gradient = self.chain.backward(
-            self._caches, output_gradient, self._views, self._gradient_views
-        )
+        with self._threads():
+            input_gradient = self.chain.backward(
+                self._caches, output_gradient, self._views, self._gradient_views
+            )
         if self.l2:
             for name in self._weights:
                 self.gradients[name][...] += self.l2 * self.parameters[name]

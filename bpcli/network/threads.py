@@ -13,20 +13,46 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+Array = np.ndarray[Any, Any]
 Result = TypeVar("Result")
 
 # values that a thread must have to work on; for fewer, waking it takes longer than it helps
 _LEAST = 50_000
+_LEAST_PRODUCTS = 2_000_000  # the same for multiply-adds of a matrix product
 _ALL = slice(None)
+
+_taken = 0  # the threads that `taken_over` has from BLAS
+
+
+@contextmanager
+def taken_over() -> Iterator[None]:
+    """Until its end BLAS computes in the thread that calls it, and what is shared has its threads.
+
+    OpenBLAS's threads wait busily for some hundredths of a second after a product. Where work is
+    shared between products, they would hold the cores that it needs.
+    """
+    global _taken
+    blas, number = _blas(), _threads()
+    if blas is None or number == 1 or _taken:
+        yield
+        return
+    blas.limit(1)
+    _taken = number
+    try:
+        yield
+    finally:
+        _taken = 0
+        blas.limit(number)
 
 
 def parts(count: int, values: int) -> list[slice]:
@@ -65,6 +91,14 @@ def share(task: Callable[[slice], object], count: int, values: int) -> None:
         run(task, parts(count, values))
 
 
+def matmul(a: Array, b: Array, out: Array) -> None:
+    """Writes a @ b; of a large product each thread has some rows, where BLAS cannot share it."""
+    if _taken and a.shape[0] * a.shape[1] * b.shape[1] >= _LEAST_PRODUCTS:
+        run(lambda part: np.matmul(a[part], b, out=out[part]), parts(len(a), 1 << 62))
+    else:
+        np.matmul(a, b, out=out)
+
+
 class _Blas(NamedTuple):
     """How many threads BLAS uses, and the way to change that."""
 
@@ -91,7 +125,7 @@ def _blas() -> _Blas | None:
 
 def _threads() -> int:
     blas = _blas()
-    return blas.threads() if blas else 1
+    return _taken or (blas.threads() if blas else 1)
 
 
 @cache

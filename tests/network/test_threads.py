@@ -67,3 +67,26 @@ def test_two_threads_compute_what_one_does() -> None:
     y = np.empty_like(x)
     threads.run(lambda part: np.multiply(x[part], 2, out=y[part]), threads.parts(64, x.size))
     assert np.array_equal(y, 2 * x)
+
+
+def test_blas_leaves_its_threads_to_what_is_shared() -> None:
+    before = threads._threads()
+    with threads.taken_over():
+        assert threads._threads() == before
+        assert len(threads.parts(64, MANY)) == min(before, 64)
+        blas = threads._blas()
+        assert blas is None or blas.threads() == 1
+        with threads.taken_over():
+            assert len(threads.parts(64, MANY)) == min(before, 64)
+        assert blas is None or blas.threads() == 1
+    assert threads._threads() == before
+
+
+def test_a_shared_product_is_the_product() -> None:
+    random = np.random.default_rng(0)
+    a, b = random.normal(size=(301, 200)), random.normal(size=(200, 90))
+    out = np.empty((301, 90))
+    for left, right in ((a, b), (np.ascontiguousarray(a.T).T, b), (a, np.asfortranarray(b))):
+        with threads.taken_over():
+            threads.matmul(left, right, out)
+        np.testing.assert_allclose(out, a @ b, rtol=1e-10, atol=1e-10)

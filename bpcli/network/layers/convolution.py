@@ -36,6 +36,8 @@ class Convolution(Layer, spec.ConvolutionOptions):
     Inside, b is the weight of an input that is always 1: X ends in a column of ones.
     """
 
+    shares_work = True
+
     def build(self, input_shape: Shape) -> None:
         self._made: dict[Any, Patches] = {}
 

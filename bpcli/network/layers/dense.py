@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bpcli.errors import ShapeError
+from bpcli.network import threads
 from bpcli.network.layer import Array, Declared, Layer, Shape, Views
 from bpcli.spec import layers as spec
 
@@ -34,7 +35,7 @@ class Dense(Layer, spec.Dense):
         self, inputs: Array, parameters: Views, *, training: bool, random: Any
     ) -> tuple[Array, Any]:
         outputs = self.buffer("outputs", (*inputs.shape[:-1], self.units), inputs.dtype)
-        np.matmul(_rows(inputs), parameters["weight"], out=_rows(outputs))
+        threads.matmul(_rows(inputs), parameters["weight"], out=_rows(outputs))
         if self.bias:
             np.add(outputs, parameters["bias"], out=outputs)
         return outputs, inputs
@@ -43,13 +44,13 @@ class Dense(Layer, spec.Dense):
         self, cache: Array, output_gradient: Array, parameters: Views, gradients: Views
     ) -> Array | None:
         inputs, delta = cache, _rows(output_gradient)
-        np.matmul(_rows(inputs).T, delta, out=gradients["weight"])
+        threads.matmul(_rows(inputs).T, delta, out=gradients["weight"])
         if self.bias:
             np.add.reduce(delta, axis=0, out=gradients["bias"])
         if not self.needs_input_gradient:
             return None
         input_gradient = self.buffer("input_gradient", inputs.shape, inputs.dtype)
-        np.matmul(delta, parameters["weight"].T, out=_rows(input_gradient))
+        threads.matmul(delta, parameters["weight"].T, out=_rows(input_gradient))
         return input_gradient
 
 

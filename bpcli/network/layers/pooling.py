@@ -24,6 +24,8 @@ class Pooling(Layer, spec.PoolingOptions):
     says what happens along one axis, on arrays (rest, axis, rest).
     """
 
+    shares_work = True
+
     def pool(self, axis: Axis, x: Array, y: Array) -> None:
         """Writes the summaries into y."""
         raise NotImplementedError
