@@ -67,7 +67,7 @@ def raised(error: Exception, layers: Iterable[Layer]) -> LayerFailure | None:
 def raised_in_class(error: Exception, options: Iterable[LayerOptions]) -> LayerFailure | None:
     """The error as a failure of a user's layer that could not even be built: its code raised it,
     or it gave a shape that is none, before the network was there."""
-    files = {str(Path(inspect.getfile(type(each))).resolve()) for each in _own_layers(options)}
+    files = {_file(each) for each in _own_layers(options)}
     if isinstance(error, BpcliError) or not files:
         return None
     message = f"{type(error).__name__}: {error}"
@@ -79,11 +79,15 @@ def raised_in_class(error: Exception, options: Iterable[LayerOptions]) -> LayerF
             found = LayerFailure(
                 Failure(name, method, message, shown(frame.f_code.co_filename), line)
             )
-        elif isinstance(owner, Chain) and owner.nodes and found is None:
-            before = owner.nodes[-1].layer
-            if str(Path(inspect.getfile(type(before))).resolve()) in files:
-                found = broken(before, "output_shape", f"gives {owner.output_shape!r}: no shape")
+        elif isinstance(owner, Chain) and found is None:  # it gave no shape
+            layer = frame.f_locals.get("layer")
+            if isinstance(layer, Layer) and _file(layer) in files:
+                found = broken(layer, "output_shape", message)
     return found
+
+
+def _file(layer: Layer) -> str:
+    return str(Path(inspect.getfile(type(layer))).resolve())
 
 
 def _own_layers(options: Iterable[LayerOptions]) -> Iterator[Layer]:

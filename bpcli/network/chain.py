@@ -73,6 +73,8 @@ class Chain:
             _check_declared(layer, self.output_shape)
         except ShapeError as error:
             raise LayerError(layer, str(error)) from None
+        if not isinstance(output_shape, tuple):
+            raise TypeError(f"output_shape must give a tuple of sizes, gave {output_shape!r}")
         self.nodes.append(Node(name, layer, self.output_shape, output_shape))
         self.output_shape = output_shape
 
