@@ -3,9 +3,9 @@
     E f(x),  x ~ N(μ, σ²)
 
 by Gauss-Hermite quadrature, exact for polynomials of degree 2 n - 1, as long as f is smooth on the
-scale of σ. Activations bend within a few units of 0 whatever σ is: for larger σ, or μ ≠ 0 (where
-the kink of ReLU lies between the nodes), the integral is taken by Gauss-Legendre quadrature over
-panels that grow with their distance from 0.
+scale of σ. Activations bend within a few units of 0 whatever σ is, and some have a kink there: for
+larger σ, and for those, the integral is taken by Gauss-Legendre quadrature over panels that meet
+at 0 and grow with their distance from it.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ def hermite(points: int = _POINTS) -> tuple[Array, Array]:
 
 
 @lru_cache(maxsize=512)
-def normal_rule(mean: float, deviation: float) -> tuple[Array, Array]:
-    """Nodes x and weights for the distribution N(mean, deviation²)."""
+def normal_rule(mean: float, deviation: float, smooth: bool = True) -> tuple[Array, Array]:
+    """Nodes x and weights for the distribution N(mean, deviation²), for smooth functions or those
+    with a kink at 0."""
     if deviation <= 0:
         return np.array([mean]), np.ones(1)
-    if deviation <= _WIDEST and mean == 0:
+    if deviation <= _WIDEST and mean == 0 and smooth:
         nodes, weights = hermite()
         return deviation * nodes, weights
     edges = _panel_edges(mean, deviation)
@@ -60,11 +61,15 @@ def _panel_edges(mean: float, deviation: float) -> Array:
     return np.concatenate([[low], inside, [high]])
 
 
+_KINKED = ("relu", "leaky_relu", "elu", "selu")
+
+
 class Activation:
     """φ and φ' of a layer that acts on each element alone, in double precision."""
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
+        self.smooth = layer.name not in _KINKED
 
     def both(self, x: Array) -> tuple[Array, Array]:
         """(φ(x), φ'(x))."""
@@ -88,7 +93,7 @@ class Moments(NamedTuple):
 
 def moments(activation: Activation, variance: float, mean: float = 0.0) -> Moments:
     """E φ, E φ², E φ'² and E φ'⁴."""
-    x, weights = normal_rule(mean, math.sqrt(max(variance, 0.0)))
+    x, weights = normal_rule(mean, math.sqrt(max(variance, 0.0)), activation.smooth)
     value, slope = activation.both(x)
     with np.errstate(all="ignore"):
         squares = slope * slope

@@ -44,7 +44,8 @@ def initial_moments(init: Any, shape: Shape) -> InitialMoments:
             longer = max(math.prod(shape[:-1]), shape[-1])
             return InitialMoments(0.0, init.gain**2 / longer, isometric=True)
         case spec.Identity():
-            return InitialMoments(0.0, min(shape) / math.prod(shape), isometric=True)
+            share = min(shape) / math.prod(shape)
+            return InitialMoments(share, share, isometric=True)
         case spec.Values():
             values = np.asarray(init.values, np.float64)
             return InitialMoments(float(values.mean()), float(np.square(values).mean()))

@@ -146,7 +146,7 @@ def _affine(node: Node, signal: Signal) -> Passage:
     fluctuation 2 / fan_in (of χ² of fan_in degrees)."""
     weight, fan_in = _weights(node)
     bias = _bias(node.layer)
-    if abs(weight.mean) > 0.1 * math.sqrt(weight.square):
+    if abs(weight.mean) > 0.1 * math.sqrt(weight.square) and not weight.isometric:
         raise Unpredictable("its weights do not have mean 0")
     gain = fan_in * weight.square
     if gain == 0:

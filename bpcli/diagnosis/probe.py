@@ -119,7 +119,12 @@ class Probe:
     def _wrong_gradients(self, network: Network) -> list[tuple[str, str]]:
         """(layer, what is wrong) of every backward pass that is no derivative."""
         inputs, targets = batches_of(self.dataset.train, 1)[0]
-        found = quick_check(network, inputs[:_CHECKED], targets[:_CHECKED])
+        found = quick_check(
+            network,
+            inputs[:_CHECKED],
+            targets[:_CHECKED],
+            least=self.thresholds.wrong_gradient,
+        )
         return [(fault.layer, _fault(fault)) for fault in found]
 
     def _start(self, first: Network) -> Measurement:

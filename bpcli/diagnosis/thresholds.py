@@ -67,6 +67,11 @@ class Thresholds:
         "a layer whose parameters move, relative to their size, less than a fiftieth as far as the "
         "layers near the output stands still",
     )
+    wrong_gradient: float = threshold(
+        1e-3,
+        "relative error of a gradient: rounding in a chaotic network stays below, and what is "
+        "smaller makes no gradient vanish",
+    )
     # signals
     activation_slope: float = threshold(
         0.2, "nats a layer: a deviation of weights 1.2 times too small or large gives as much"

@@ -20,8 +20,9 @@ from bpcli.network import Network
 _AFFORDABLE = 10.0  # seconds, for the numerical derivative of one wrong gradient
 
 
-def faults(trials: Sequence[Trial]) -> list[Fault]:
-    """What each layer does wrong by itself, in forward order."""
+def faults(trials: Sequence[Trial], least: float = 0.0) -> list[Fault]:
+    """What each layer does wrong by itself, in forward order; relative errors below ``least`` are
+    passed over, and no time is spent on what they look like."""
     found = [fault for fault in [_loss_fault(trials)] if fault is not None]
     for node in reversed(trials[0].network.nodes):
         path = node.layer.path
@@ -34,7 +35,9 @@ def faults(trials: Sequence[Trial]) -> list[Fault]:
             wrong = [
                 trial
                 for trial in trials
-                if path in trial.examined and trial.examined[path].comparisons[target].failed
+                if path in trial.examined
+                and trial.examined[path].comparisons[target].failed
+                and trial.examined[path].comparisons[target].error >= least
             ]
             if wrong:
                 found.append(_fault(wrong, path, target))
