@@ -36,6 +36,8 @@ class Attention(Layer, spec.Attention):
     E = exp(S - max S) and its row sums n; dividing C and ∂C by n spares dividing E.
     """
 
+    shares_work = True
+
     def build(self, input_shape: Shape) -> None:
         self._dropout = Dropout(rate=self.dropout)
         self.stochastic = self.dropout > 0
@@ -76,7 +78,7 @@ class Attention(Layer, spec.Attention):
 
         threads.share(mix, len(kept), kept.size)
         outputs = self.buffer("outputs", inputs.shape, inputs.dtype)
-        np.matmul(_rows(context), parameters["output_weight"], out=_rows(outputs))
+        threads.matmul(_rows(context), parameters["output_weight"], out=_rows(outputs))
         if self.bias:
             np.add(outputs, parameters["output_bias"], out=outputs)
         return outputs, (inputs, weight, projected, exponentials, sums, kept, dropped, context)
@@ -86,11 +88,11 @@ class Attention(Layer, spec.Attention):
     ) -> Array | None:
         inputs, weight, projected, exponentials, sums, kept, dropped, context = cache
         delta = _rows(output_gradient)
-        np.matmul(_rows(context).T, delta, out=gradients["output_weight"])
+        threads.matmul(_rows(context).T, delta, out=gradients["output_weight"])
         if self.bias:
             np.add.reduce(delta, axis=0, out=gradients["output_bias"])
         by_context = self.buffer("context_gradient", inputs.shape, inputs.dtype)
-        np.matmul(delta, parameters["output_weight"].T, out=_rows(by_context))
+        threads.matmul(delta, parameters["output_weight"].T, out=_rows(by_context))
 
         (mixed,), (by_mixed,) = self._heads(context, 1), self._heads(by_context, 1)
         query, key, value = self._heads(projected, 3)
@@ -117,7 +119,7 @@ class Attention(Layer, spec.Attention):
         if not self.needs_input_gradient:
             return None
         input_gradient = self.buffer("input_gradient", inputs.shape, inputs.dtype)
-        np.matmul(_rows(by_projected), weight.T, out=_rows(input_gradient))
+        threads.matmul(_rows(by_projected), weight.T, out=_rows(input_gradient))
         return input_gradient
 
     def _exponentials(self, query: Array, key: Array) -> tuple[Array, Array]:
@@ -147,7 +149,7 @@ class Attention(Layer, spec.Attention):
         for name, columns in _thirds(weight):
             columns[...] = parameters[f"{name}_weight"]
         projected = self.buffer("projected", (*inputs.shape[:-1], 3 * features), inputs.dtype)
-        np.matmul(_rows(inputs), weight, out=_rows(projected))
+        threads.matmul(_rows(inputs), weight, out=_rows(projected))
         if self.bias:
             bias = np.concatenate([parameters[f"{name}_bias"] for name in _PROJECTIONS])
             np.add(projected, bias, out=projected)
@@ -157,7 +159,7 @@ class Attention(Layer, spec.Attention):
         """∂L/∂W = xᵀ δ and ∂L/∂b = Σ δ of Q, K and V, δ of them side by side."""
         shape = (inputs.shape[1], delta.shape[1])
         by_weight = self.buffer("weight_gradient", shape, inputs.dtype)
-        np.matmul(inputs.T, delta, out=by_weight)
+        threads.matmul(inputs.T, delta, out=by_weight)
         for name, columns in _thirds(by_weight):
             gradients[f"{name}_weight"][...] = columns
         if self.bias:
