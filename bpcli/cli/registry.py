@@ -18,5 +18,6 @@ COMMANDS = {
     "bench": "Time a training step, split by layer.",
     "schema": "The JSON Schema of specs, for editors.",
     "sweep": "Train or diagnose many variants of a spec, in parallel.",
+    "compare": "Runs side by side: their figures, and where their specs differ.",
     "report": "A page to look at: a run's curves, gradients and findings.",
 }
