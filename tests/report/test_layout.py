@@ -15,7 +15,6 @@ from bpcli.report.text import (
     printable,
     scientific,
     shorten,
-    size,
     width,
 )
 from bpcli.report.trend import Trend
@@ -90,7 +89,6 @@ def test_control_characters_are_written_out() -> None:
         (count(9_999), "9,999"),
         (count(12_345), "12.3 k"),
         (count(999_960), "1.0 M"),
-        (size(7_600_000_000), "7.1 GiB"),
         (plural(1, "epoch"), "1 epoch"),
         (plural(1_234, "class", "classes"), "1,234 classes"),
     ],
