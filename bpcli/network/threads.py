@@ -95,6 +95,8 @@ def matmul(a: Array, b: Array, out: Array) -> None:
     """Writes a @ b; of a large product each thread has some rows, where BLAS cannot share it."""
     if _taken and a.shape[0] * a.shape[1] * b.shape[1] >= _LEAST_PRODUCTS:
         run(lambda part: np.matmul(a[part], b, out=out[part]), parts(len(a), 1 << 62))
+    elif a.dtype is b.dtype is out.dtype:
+        np.dot(a, b, out)  # the same BLAS at half the price of a call: 8% of a tiny network's step
     else:
         np.matmul(a, b, out=out)
 
