@@ -13,7 +13,14 @@ import numpy as np
 from bpcli.errors import DataError, ShapeError
 from bpcli.network.buffers import Buffers
 from bpcli.network.layer import Array
-from bpcli.network.special import exp_minus, positive_part, row_maximum, softplus_tail
+from bpcli.network.special import (
+    exp_minus,
+    positive_part,
+    row_maximum,
+    row_starts,
+    softplus_tail,
+)
+from bpcli.network.sums import row_sums
 from bpcli.spec import optimization as spec
 
 
@@ -44,7 +51,7 @@ class CrossEntropy(Loss, spec.CrossEntropy):
         self._check(outputs, targets)
         classes = outputs.shape[-1]
         z = outputs.reshape(-1, classes)
-        at_target = np.arange(0, z.size, classes) + targets.reshape(-1)  # in the flat array
+        at_target = row_starts(*z.shape) + targets.reshape(-1)  # in the flat array
         difference = self.buffer("difference", z.shape, z.dtype)  # p - onehot(t), in the end
         flat = difference.reshape(-1)
 
@@ -53,7 +60,7 @@ class CrossEntropy(Loss, spec.CrossEntropy):
         np.exp(difference, out=difference)
         own = flat[at_target]
         flat[at_target] = 0
-        others = np.add.reduce(difference, axis=1)
+        others = row_sums(difference)
         total = own + others
         np.divide(difference, total[:, np.newaxis], out=difference)
         flat[at_target] = -others / total
@@ -77,7 +84,8 @@ class CrossEntropy(Loss, spec.CrossEntropy):
             raise DataError(
                 f"cross_entropy takes class numbers, integers from 0; received {targets.dtype}"
             )
-        if targets.size and not 0 <= targets.min() <= targets.max() < outputs.shape[-1]:
+        # as a number without sign a negative one is huge, so one look at the largest is enough
+        if targets.size and targets.astype(np.uintp).max() >= outputs.shape[-1]:
             raise DataError(
                 f"cross_entropy over {outputs.shape[-1]} outputs takes class numbers from 0 to "
                 f"{outputs.shape[-1] - 1}, received {targets.min()} to {targets.max()}"
@@ -189,8 +197,10 @@ class Huber(ElementwiseLoss, spec.Huber):
 
 def _mean(values: Array) -> Any:
     """The mean, added up in double precision."""
-    wide = np.promote_types(values.dtype, np.float64)
-    return np.add.reduce(values, axis=None, dtype=wide) / values.size
+    return np.add.reduce(values, axis=None, dtype=_WIDE[values.dtype.char]) / values.size
+
+
+_WIDE: dict[str, Any] = {"f": np.float64, "d": np.float64, "F": np.complex128, "D": np.complex128}
 
 
 _LOSSES: dict[str, Any] = {

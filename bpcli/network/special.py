@@ -8,7 +8,7 @@ returns it. None selects elements with ``where``: arithmetic on all of them is 2
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -76,8 +76,14 @@ def softplus_tail(x: Array, out: Array) -> Array:
 def row_maximum(x: Array) -> Array:
     """The largest real part along the last axis, which is kept; five times as fast as ``max``."""
     rows = x.real.reshape(-1, x.shape[-1])
-    largest: Array = rows[np.arange(len(rows)), rows.argmax(axis=1)]
+    largest: Array = rows.reshape(-1)[row_starts(*rows.shape) + rows.argmax(axis=1)]
     return largest.reshape(*x.shape[:-1], 1)
+
+
+@lru_cache(64)
+def row_starts(rows: int, columns: int) -> Array:
+    """Where each row of a matrix begins in its flat array, which is faster to index."""
+    return np.arange(0, rows * columns, columns)
 
 
 _BLOCK = 16384  # elements
