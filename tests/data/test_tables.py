@@ -155,8 +155,23 @@ def test_columns_that_are_not_there(
     assert message in str(caught.value)
 
 
-def test_an_unclear_header_is_asked_for(tmp_path: Path) -> None:
-    table = write(tmp_path / "t.csv", "1,low\n2,high\n3,mid\n")
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("x,y,c\n1,2,a\n3,4,c\n", ("x", "y", "c")),  # a class is called like its column
+        ("age,kind\n1,adult\n?,child\n3,adult\n", ("age", "kind")),
+        ("?,5\n1,2\n3,4\n", ("0", "1")),  # a missing cell is no name
+        ("?,low,5\n1,high,2\n3,low,4\n", ("0", "1", "2")),
+    ],
+)
+def test_names_are_told_from_data(tmp_path: Path, text: str, names: tuple[str, ...]) -> None:
+    source = open_source(SourceOptions(path="t.csv"), write(tmp_path / "t.csv", text).parent)
+    assert source.names == names
+
+
+@pytest.mark.parametrize("text", ["1,low\n2,high\n3,mid\n", "fuor,a\n1,a\n2,b\n"])
+def test_an_unclear_header_is_asked_for(tmp_path: Path, text: str) -> None:
+    table = write(tmp_path / "t.csv", text)
     with pytest.raises(OptionError, match="say `header: true` or `header: false`"):
         read_table(table)
 

@@ -170,15 +170,20 @@ class Table(Source):
         if self.header_option is not None:
             return self.header_option
         first, *rest = self._head_rows
-        words = [(n, cell) for n, cell in enumerate(first) if not self._is_number(cell)]
+        words = [
+            (cell.strip(), [row[n].strip() for row in rest if n < len(row)])
+            for n, cell in enumerate(first)
+            if not self._is_number(cell) and not is_missing(cell)
+        ]
         if not words:
             return False
-        below = [[row[n].strip() for row in rest if n < len(row)] for n, _ in words]
-        cells = [cell.strip() for _, cell in words]
-        if any(not is_missing(c) and c in b for c, b in zip(cells, below, strict=True)):
-            return False  # a name does not come up again in its own column
-        over_numbers = any(b and all(map(self._is_number, b)) for b in below)
-        if len(words) == len(first) or over_numbers:
+        # names stand over numbers, which a word of the data could not, and words of the data
+        # come up again in their own column, which a name seldom does
+        over_numbers = sum(self._are_numbers(below) for _, below in words)
+        again = sum(word in below for word, below in words)
+        if again and not (over_numbers and len(words) == len(first)):
+            return False
+        if over_numbers > again or (not again and len(words) == len(first)):
             return True
         raise OptionError(
             "header",
@@ -212,6 +217,10 @@ class Table(Source):
         rows = self._head_rows[1:] if self.has_header else self._head_rows
         cells = [row[place] for row in rows if place < len(row) and not is_missing(row[place])]
         return not all(map(self._is_number, cells)) if cells else None
+
+    def _are_numbers(self, cells: Sequence[str]) -> bool:
+        present = [cell for cell in cells if not is_missing(cell)]
+        return bool(present) and all(map(self._is_number, present))
 
     def _is_number(self, cell: str) -> bool:
         try:
