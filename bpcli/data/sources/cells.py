@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from bpcli.data.sources.source import Array, Column, Numbers, Words
 
+# 1,5 and 1,234.5 and 1.234,5: numbers to their writer, words to everybody else
+_WITH_COMMA = re.compile(r"[+-]?(\d+(,\d+)+(\.\d+)?|\d{1,3}(\.\d{3})+,\d+)")
 MISSING = frozenset(("", "nan", "na", "n/a", "null", "?"))  # in lower case
 
 
@@ -29,7 +32,8 @@ class GrowingColumn:
     """A column while it is read, a chunk of cells at a time.
 
     It holds numbers as long as all cells are numbers or missing. With a word among them it is
-    text if at least half of its cells so far are words; otherwise the word is a mistake.
+    text if at least half of its cells so far are words; otherwise the word is a mistake, and so is
+    a number with a comma that is none here.
     """
 
     name: str
@@ -48,6 +52,9 @@ class GrowingColumn:
         except OddCell:
             if self.is_text is False or not self._mostly_words(cells):
                 raise
+            for row, cell in enumerate(cells):
+                if _WITH_COMMA.fullmatch(cell.strip()) and not self._is_plain_number(cell):
+                    raise OddCell(row, cell) from None
             if self.numbers:
                 raise TextAfterAll from None
             self.is_text = True
@@ -55,9 +62,16 @@ class GrowingColumn:
 
     def _mostly_words(self, cells: Sequence[str]) -> bool:
         present = [cell for cell in cells if not is_missing(cell)]
-        odd = sum(not _is_plain_number(cell, self.decimal_comma) for cell in present)
+        odd = sum(not self._is_plain_number(cell) for cell in present)
         before = sum(int(np.isfinite(piece).sum()) for piece in self.numbers)
         return 2 * odd >= len(present) + before
+
+    def _is_plain_number(self, cell: str) -> bool:
+        try:
+            to_number(cell, self.decimal_comma)
+        except ValueError:
+            return False
+        return True
 
     def _add_words(self, cells: Sequence[str]) -> None:
         for cell in cells:
@@ -109,11 +123,3 @@ def to_number(cell: str, decimal_comma: bool) -> float:
             raise ValueError
         cell = cell.replace(",", ".", 1)
     return float(cell)
-
-
-def _is_plain_number(cell: str, decimal_comma: bool) -> bool:
-    try:
-        to_number(cell, decimal_comma)
-    except ValueError:
-        return False
-    return True

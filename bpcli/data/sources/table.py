@@ -281,6 +281,8 @@ class Table(Source):
         cure = "correct the cell, or leave the column out with `features:`"
         if "," in odd.cell and self.decimal_comma:
             cure = "write all its numbers with a decimal point, or all with a decimal comma"
+        elif "," in odd.cell:
+            cure = "write its numbers without commas, like 1234.5"
         return DataError(
             f"{self.path}:{line}: column {column.name!r} holds numbers, received "
             f"{_shortened(odd.cell)}; {cure}"
