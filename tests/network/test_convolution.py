@@ -25,6 +25,7 @@ RECORDED = json.loads((FOLDER / "convolution.json").read_text(encoding="utf-8"))
 GEOMETRIES = st.tuples(
     st.integers(1, 9), st.integers(1, 6), st.integers(1, 5), st.sampled_from(["same", "valid"])
 ).filter(lambda drawn: drawn[3] == "same" or drawn[1] <= drawn[0])
+INSIDE = GEOMETRIES.filter(lambda drawn: drawn[1] <= drawn[0])
 SEEDS = st.integers(0, 10**6)
 
 
@@ -57,8 +58,7 @@ def test_windows_lie_as_keras_puts_them(geometry: tuple[int, int, int, str]) -> 
         assert axis.low == 0
         assert axis.span <= length < axis.span + stride
     for offset in range(size):
-        found = axis.tap(offset)
-        outputs, inputs = (range(100)[part] for part in found)
+        outputs, inputs = (range(100)[part] for part in axis.taps[offset])
         expected = [(o, i) for o, i in positions(axis, offset) if 0 <= i < length]
         assert list(zip(outputs, inputs, strict=True)) == expected
 
@@ -120,7 +120,7 @@ def test_convolution_is_its_definition(
 
 
 @pytest.mark.parametrize("kind", ["max", "avg"])
-@given(rows=GEOMETRIES, columns=GEOMETRIES, seed=SEEDS)
+@given(rows=INSIDE, columns=INSIDE, seed=SEEDS)
 def test_pooling_is_its_definition(kind: str, rows: Any, columns: Any, seed: int) -> None:
     random = np.random.default_rng(seed)
     padding = "same" if "same" in (rows[3], columns[3]) else "valid"

@@ -258,8 +258,9 @@ MISFITS = {
     "a number": (spec.AvgPool2d(), (), "a single number per example"),
     "a table, 1d": (spec.Conv1d(4), (40,), "`shape: [time, features]`"),
     "images, 1d": (spec.MaxPool1d(2), (28, 28, 1), "(time, features)"),
-    "a large window": (spec.MaxPool2d((2, 5)), (4, 4, 1), "`padding: same`"),
-    "a large kernel": (spec.Conv1d(4, kernel=9, padding="valid"), (8, 1), "smaller kernel"),
+    "a large window": (spec.MaxPool2d((2, 5)), (4, 4, 1), "windows of 2x5"),
+    "a huge window": (spec.AvgPool1d(10**15, padding="same"), (4, 4), "smaller size"),
+    "a large kernel": (spec.Conv1d(4, kernel=9, padding="valid"), (8, 1), "`padding: same`"),
 }
 
 

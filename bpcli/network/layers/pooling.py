@@ -84,13 +84,14 @@ class MaxPooling(Pooling):
     """
 
     def pool(self, axis: Axis, x: Array, y: Array) -> None:
-        if axis.tiles:
-            np.copyto(y, x[:, axis.tap(0)[1]])
-        else:  # some windows may have nothing at offset 0
-            y.fill(-np.inf)
-        for offset in range(axis.tiles, axis.size):
-            o, i = axis.tap(offset)
-            _raise_to(x[:, i], y[:, o])
+        taps = axis.taps
+        if axis.tiles and axis.size > 1:
+            (_, i), (_, j), *taps = taps
+            _larger(x[:, i], x[:, j], y)
+        else:
+            y.fill(-np.inf)  # a window may have nothing at an offset
+        for o, i in taps:
+            _larger(y[:, o], x[:, i], y[:, o])
 
     def pool_back(self, axis: Axis, x: Array, y: Array, delta: Array, g: Array) -> None:
         if axis.tiles:
@@ -98,8 +99,7 @@ class MaxPooling(Pooling):
             return
         g.fill(0)
         left = delta.copy()  # of δ, for the values to come
-        for offset in range(axis.size):
-            o, i = axis.tap(offset)
+        for o, i in axis.taps:
             taken = left[:, o] * (x[:, i] == y[:, o])
             np.add(g[:, i], taken, out=g[:, i])
             np.subtract(left[:, o], taken, out=left[:, o])
@@ -107,7 +107,7 @@ class MaxPooling(Pooling):
     def _pool_back_tiles(self, axis: Axis, x: Array, y: Array, delta: Array, g: Array) -> None:
         """The same where each value lies in one window: twice as fast."""
         g[:, axis.span :] = 0
-        *others, last = (axis.tap(offset)[1] for offset in range(axis.size))
+        *others, last = (i for _, i in axis.taps)
         left = delta
         for i in others:
             taken = np.multiply(left, x[:, i] == y, out=g[:, i])
@@ -121,32 +121,30 @@ class MeanPooling(Pooling):
 
     def pool(self, axis: Axis, x: Array, y: Array) -> None:
         y.fill(0)
-        for offset in range(axis.size):
-            o, i = axis.tap(offset)
+        for o, i in axis.taps:
             np.add(y[:, o], x[:, i], out=y[:, o])
         np.multiply(y, _shares(axis, y.dtype), out=y)
 
     def pool_back(self, axis: Axis, x: Array, y: Array, delta: Array, g: Array) -> None:
         g.fill(0)
         share = delta * _shares(axis, delta.dtype)
-        for offset in range(axis.size):
-            o, i = axis.tap(offset)
+        for o, i in axis.taps:
             np.add(g[:, i], share[:, o], out=g[:, i])
 
 
-def _raise_to(x: Array, y: Array) -> None:
-    """y = max(x, y), of complex numbers by the real part, unlike np.maximum."""
+def _larger(x: Array, y: Array, out: Array) -> None:
+    """max(x, y), x where they tie; of complex numbers by the real part, unlike np.maximum."""
     if x.dtype.kind == "c":
-        np.copyto(y, x, where=x.real > y.real)
+        out[...] = np.where(y.real > x.real, y, x)
     else:
-        np.maximum(y, x, out=y)
+        np.maximum(x, y, out=out)
 
 
 def _shares(axis: Axis, dtype: Any) -> Array:
     """1/n for each window, as a column."""
     counts = np.zeros((axis.count, 1), dtype)
-    for offset in range(axis.size):
-        counts[axis.tap(offset)[0]] += 1
+    for o, _ in axis.taps:
+        counts[o] += 1
     return np.reciprocal(counts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import repeat
 from operator import gt
 from typing import Any
@@ -40,9 +41,13 @@ class Axis:
         start, stop = max(0, -self.low), min(self.length, self.span - self.low)
         return slice(start + self.low, stop + self.low), slice(start, stop)
 
-    def tap(self, offset: int) -> tuple[slice, slice]:
-        """The windows whose value at the offset lies in the input, and these values in it."""
-        shift = offset - self.low  # window o has x[o·stride + shift] there
+    @cached_property
+    def taps(self) -> list[tuple[slice, slice]]:
+        """For each offset in a window: the windows that have it in the input, and these values."""
+        return [self._tap(offset - self.low) for offset in range(self.size)]
+
+    def _tap(self, shift: int) -> tuple[slice, slice]:
+        """Window o has x[o·stride + shift] there."""
         first = max(0, -(shift // self.stride))
         last = min(self.count, (self.length - 1 - shift) // self.stride + 1)
         if last <= first:
@@ -51,6 +56,7 @@ class Axis:
         return slice(first, last), slice(start, stop + 1, self.stride)
 
 
+@lru_cache(256)  # axes keep their taps
 def slide(length: int, size: int, stride: int, padding: str) -> Axis:
     """``valid`` windows lie in the input; ``same`` gives ⌈length/stride⌉ windows, the padding
     that they need split evenly, the odd value after the input (Keras' rule)."""
@@ -65,17 +71,19 @@ def windows(layer: Layer, input_shape: Shape, what: str) -> tuple[Axis, ...]:
     """The layer's windows along each axis of an image (..2d) or a sequence (..1d).
 
     ``what`` is the option that says how large they are. Raises ShapeError where the input is no
-    image or no sequence, or smaller than a window that must lie in it.
+    image or no sequence, or smaller than a window: padding makes room for kernels alone.
     """
     options: Any = layer
     require_image_or_sequence(layer, input_shape)
     lengths = input_shape[:-1]
     sizes = _per_axis(getattr(options, what), lengths)
     strides = sizes if options.stride is None else _per_axis(options.stride, lengths)
-    if options.padding == "valid" and any(map(gt, sizes, lengths)):
+    needs_input = options.padding == "valid" or what == "size"
+    if needs_input and any(map(gt, sizes, lengths)):
+        advice = " or `padding: same`" if what == "kernel" else ""
         raise ShapeError(
-            f"{layer.name} has windows of {_times(sizes)}, its input has only {_times(lengths)} "
-            f"positions; choose a smaller {what} or `padding: same`, or keep the input larger"
+            f"{layer.name} has windows of {_times(sizes)}, larger than its input of "
+            f"{_times(lengths)}; choose a smaller {what}{advice}, or keep the input larger"
         )
     return tuple(map(slide, lengths, sizes, strides, repeat(options.padding)))
 
