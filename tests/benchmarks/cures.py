@@ -5,10 +5,10 @@
 FOLDER holds `specs/CASE.yaml` and `labels.csv` with the columns `case`, `healthy`, `metric`,
 `base_score` and `control_score` (several separated by `;`): what the known cure reaches. Each spec
 that is not healthy is given to `--fix`; what it writes is trained as written, on three seeds, and
-is cured if the median of the best validation scores is within 5% of the known cure's. The random search draws
-one or two of all the courses of treatment that the spec can take, trains as many such specs for as
-many steps, and its best is judged in the same way. Results are kept line by line, so that a
-measurement can go on where it stopped.
+is cured if the median of the best validation scores is within 5% of the known cure's. The random
+search draws one or two of all the courses of treatment that the spec can take, trains as many such
+specs for as many steps, and its best is judged in the same way. Results are kept line by line, so
+that a measurement can go on where it stopped.
 """
 
 from __future__ import annotations
