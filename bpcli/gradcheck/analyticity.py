@@ -18,7 +18,8 @@ from bpcli.gradcheck.functions import LayerFunction
 from bpcli.network.layer import Array
 
 _DISAGREEMENT = 1e-5  # relative to the layer's largest derivative; of central differences
-_KINK, _SIDE_STEP = 1e-4, 1e-6  # between the one-sided derivatives
+_KINK = 1e-4  # between the one-sided derivatives
+_SIDE_STEP, _CLOSE = 1e-6, 1e-9  # steps to the sides
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,14 @@ def find_kinks(function: LayerFunction) -> Kinks | None:
     directions = random_directions(function)
     if not directions:
         return None
-    left, right = function.one_sided(directions, 8 * _SIDE_STEP)
+    left, right = function.one_sided(directions, _SIDE_STEP)
     jumps = _jumps(left, right)
     if not jumps.any():
         return None
-    wide = np.abs(left - right)
-    left, right = function.one_sided(directions, _SIDE_STEP)
-    jumps &= _jumps(left, right) & (np.abs(left - right) > wide / 2)
+    wide, values = np.abs(left - right), np.abs(function.outputs({}))
+    left, right = function.one_sided(directions, _CLOSE)
+    rounding = 1e-14 * values / _CLOSE
+    jumps &= _jumps(left, right) & (np.abs(left - right) > wide / 2 + rounding)
     indices = [tuple(int(i) for i in index) for index in np.argwhere(jumps)]
     sides = ([float(side[index]) for index in indices] for side in (left, right))
     return Kinks(function.path, directions, indices, *sides) if indices else None

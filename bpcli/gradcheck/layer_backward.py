@@ -75,10 +75,21 @@ class LayerBackward:
         random = default_rng(seed)
         return self.gradients(v, cache=mapped(self.cache, lambda a: _moved(a, size, random)))
 
-    def with_inputs_moved(self, v: Array, size: float, seed: int) -> Gradients:
-        """With the inputs changed so, before the forward pass; :meth:`restore` afterwards."""
-        inputs = _moved(self.event.inputs, size, default_rng(seed))
-        return self.gradients(v, cache=self._forward(inputs)[1])
+    def with_values_moved(self, v: Array, size: float, seed: int) -> Gradients:
+        """With inputs and parameters changed so, before the forward pass; :meth:`restore`
+        afterwards."""
+        random = default_rng(seed)
+        parameters = [self.network.parameters[name] for name in self._names]
+        before = [values.copy() for values in parameters]
+        try:
+            for values in parameters:
+                values[...] = _moved(values, size, random)
+            return self.gradients(
+                v, cache=self._forward(_moved(self.event.inputs, size, random))[1]
+            )
+        finally:
+            for values, kept in zip(parameters, before, strict=True):
+                values[...] = kept
 
     def restore(self) -> None:
         """Makes the cache anew, where another forward pass used its arrays."""

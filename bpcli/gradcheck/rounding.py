@@ -3,8 +3,9 @@
 A gradient is a sum of products with the gradient that arrives, g = Σ aₖ vₖ. Its rounding is that
 of the terms, however much they cancel: a bias before a batch normalization has a gradient of
 exactly zero, and terms of any size. Giving each vₖ a random sign keeps the terms and undoes the
-cancellation, so |Σ ±aₖ vₖ| is the size of the sum. What a layer computes from its inputs and its
-cache, and may cancel there (x - mean(x), 1 - y² of a y near 1), shows by moving these a little.
+cancellation, so |Σ ±aₖ vₖ| is the size of the sum. What a layer computes from inputs, parameters
+and cache, and may cancel or blow up there (x - mean(x), 1 - y² of a y near 1, a recurrence over
+many steps), shows by moving these a little.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from bpcli.network.layer import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
 SAFETY = 64.0
-_SIGN_PROBES, _STEP, _FAR = 2, 1e-8, 100.0
+_SIGN_PROBES, _STEP, _FAR = 2, 1e-12, 100.0
 
 
 def term_sizes(backward: LayerBackward, v: Array, analytic: Gradients) -> dict[str, float]:
@@ -32,7 +33,7 @@ def term_sizes(backward: LayerBackward, v: Array, analytic: Gradients) -> dict[s
             inner = _with_signs(backward.inner_gradient, seed)
             found = backward.gradients(_with_signs(v, seed), inner_gradient=inner)
             _raise(sizes, found, 1.0)
-        for move in (backward.with_cache_moved, backward.with_inputs_moved):
+        for move in (backward.with_cache_moved, backward.with_values_moved):
             for name, size in _sensitivity(move, v, analytic).items():
                 sizes[name] = max(sizes[name], size)
         backward.restore()
