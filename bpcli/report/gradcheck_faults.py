@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import wrap
 
 from bpcli.gradcheck import Fault, Result, TensorResult
 from bpcli.gradcheck.result import Worst
-from bpcli.report.document import Lines, Piece, Span
+from bpcli.report.document import Lines, Piece, Span, Style
 from bpcli.report.text import number, scientific, shape
 
+_COLUMNS = 80
 _Line = Piece | tuple[Piece, ...]
 _TARGETS = {"inputs": "gradient by its inputs", "inner": "gradient for the layers inside"}
 
@@ -46,7 +48,7 @@ def _fault(fault: Fault, tensor: TensorResult | None) -> Iterator[_Line]:
 
 def _hint(hint: str, unexplained: float) -> Iterator[_Line]:
     known = unexplained < 1
-    yield ("  looks like: ", Span(hint, "accent" if known else "plain"))
+    yield from _looks_like(hint, "accent" if known else "plain")
     if known:
         yield Span(f"  which explains the numbers to {scientific(unexplained)}", "muted")
 
@@ -62,7 +64,14 @@ def _tensor(tensor: TensorResult) -> Iterator[_Line]:
     elif tensor.note:
         yield f"  {tensor.note}"
     if tensor.hint:
-        yield ("  looks like: ", Span(tensor.hint, "accent"))
+        yield from _looks_like(tensor.hint, "accent")
+
+
+def _looks_like(hint: str, style: Style) -> Iterator[_Line]:
+    first, *others = wrap(hint, _COLUMNS - len("  looks like: "))
+    yield ("  looks like: ", Span(first, style))
+    for line in others:
+        yield Span(" " * len("  looks like: ") + line, style)
 
 
 def _failure(result: Result) -> Iterator[_Line]:
@@ -71,7 +80,8 @@ def _failure(result: Result) -> Iterator[_Line]:
     name = failure.layer or "a layer"
     yield (Span(name, "strong"), f"  its {failure.method} fails  ", Span("FAIL", "bad"))
     place = f"{failure.file}:{failure.line}: " if failure.file else ""
-    yield f"  {place}{failure.message}"
+    for line in wrap(place + failure.message, _COLUMNS - 2, break_on_hyphens=False):
+        yield f"  {line}"
 
 
 def _counted(tensor: TensorResult) -> str:
