@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bpcli.cli.completion import complete_specs
 from bpcli.cli.environment import Environment
 from bpcli.cli.output import Format, Output
 
@@ -70,8 +71,10 @@ def layers_of(file: str | None) -> dict[str, type] | None:
     return load_layers(Path(file))
 
 
-spec_argument = click.argument("path", metavar="SPEC", type=FILE)
-optional_spec_argument = click.argument("path", metavar="[SPEC]", type=FILE, required=False)
+spec_argument = click.argument("path", metavar="SPEC", type=FILE, shell_complete=complete_specs)
+optional_spec_argument = click.argument(
+    "path", metavar="[SPEC]", type=FILE, required=False, shell_complete=complete_specs
+)
 run_argument = click.argument("run", metavar="RUN", type=FILE)
 set_option = click.option(
     "--set",

@@ -12,7 +12,7 @@ COMMANDS = {
     "gradcheck": "Prove every gradient, and name the mistake where one is wrong.",
     "train": "Train, watching the gradients of every layer.",
     "diagnose": "How gradients flow, what is wrong, why, and what cures it.",
-    "explain": "What a finding means, why it matters, how to cure it.",
+    "explain": "What a finding or an idea means, why it matters, what to do.",
     "evaluate": "Measure a trained network on data.",
     "predict": "Let a trained network predict.",
     "bench": "Time a training step, split by layer.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bpcli.cli.completion import complete_findings
 from bpcli.cli.exit_codes import ExitCode
 from bpcli.cli.fixing import budget_option, fix, fix_option
 from bpcli.cli.output import Output
@@ -37,6 +38,7 @@ SEVERITIES = ("error", "warning", "info")  # most severe first, as in bpcli.diag
     "--ignore",
     metavar="CODE",
     multiple=True,
+    shell_complete=complete_findings,
     help="Leave out a finding, by its code or name; repeatable.",
 )
 @click.option(

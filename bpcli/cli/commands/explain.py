@@ -1,32 +1,54 @@
-"""`bpcli explain`: what a finding means."""
+"""`bpcli explain`: what a finding or an idea means."""
 
 from __future__ import annotations
 
 import click
 
+from bpcli.cli.completion import complete_explained
 from bpcli.cli.output import Output
 from bpcli.cli.parameters import output_parameters
 
 
 @click.command()
-@click.argument("finding", metavar="[CODE]", required=False)
+@click.argument("name", metavar="[CODE]", required=False, shell_complete=complete_explained)
+@click.option(
+    "--spec", "spec_only", is_flag=True, help="Print only the spec that shows an idea, to pipe on."
+)
 @output_parameters
-def command(finding: str | None, output: Output) -> None:
-    """Explain a finding of diagnose or train, by its CODE or name; all of them without one.
+def command(name: str | None, spec_only: bool, output: Output) -> None:
+    """Explain a finding by its CODE or name, or an idea by its name; list all without one.
 
     \b
       bpcli explain
       bpcli explain BP101
       bpcli explain dead-units
+      bpcli explain initialisation --spec | bpcli diagnose -
     """
-    from bpcli.diagnosis.options import hint_of_findings
     from bpcli.diagnosis.rules import find_rule
-    from bpcli.report.explanation import explanation, rules_table
+    from bpcli.ideas import find_idea
+    from bpcli.report.explanation import contents, explanation, idea_page
 
-    if finding is None:
-        output.show(rules_table())
+    if name is None:
+        output.show(contents())
         return
-    rule = find_rule(finding)
-    if rule is None:
-        raise click.UsageError(f"there is no finding {finding!r}{hint_of_findings(finding)}")
-    output.show(explanation(rule))
+    rule, idea = find_rule(name), find_idea(name)
+    if spec_only:
+        if idea is None:
+            raise click.UsageError("--spec goes with an idea; `bpcli explain` lists them")
+        output.write(idea.spec)
+    elif idea is not None:
+        output.show(idea_page(idea))
+    elif rule is not None:
+        output.show(explanation(rule))
+    else:
+        raise click.UsageError(f"there is no finding or idea {name!r}{_hint(name)}")
+
+
+def _hint(name: str) -> str:
+    from bpcli.diagnosis.rules import RULES
+    from bpcli.ideas import ideas
+    from bpcli.spec.suggestions import did_you_mean
+
+    known = [word for rule in RULES for word in (rule.code, rule.name)]
+    known += [idea.name for idea in ideas()]
+    return did_you_mean(name, known) or "; `bpcli explain` lists all"

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import click
 
+from bpcli.cli.completion import complete_units
 from bpcli.cli.output import Output
 from bpcli.cli.parameters import SpecRequest, message_parameters, spec_parameters
 
@@ -27,6 +28,7 @@ from bpcli.cli.parameters import SpecRequest, message_parameters, spec_parameter
     "units",
     metavar="LAYER.N",
     multiple=True,
+    shell_complete=complete_units,
     help="Show this unit of a layer, like dense_2.5, instead of the strongest; repeatable.",
 )
 @click.option(

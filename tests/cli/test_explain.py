@@ -1,0 +1,98 @@
+"""`bpcli explain` and completion: every page, and every spec that a page tells to run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bpcli.diagnosis.rules import RULES
+from bpcli.ideas import Idea, find_idea, ideas, parse_idea
+
+from .program import bpcli, environment, inside, results, strict_json
+
+FOLDER = Path(sys.modules["bpcli.ideas"].__file__ or "").parent
+
+
+def test_everything_is_listed() -> None:
+    found = results("explain")
+    assert [each["name"] for each in found["findings"]] == [rule.name for rule in RULES]
+    assert {each["name"] for each in found["ideas"]} == {file.stem for file in FOLDER.glob("*.md")}
+
+
+@pytest.mark.parametrize("name", [*(idea.name for idea in ideas()), ""])
+def test_pages_fit_80_columns(name: str) -> None:
+    ended = inside("explain", *([name] if name else []))
+    assert ended.returncode == 0
+    assert max(map(len, ended.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("idea", ideas(), ids=lambda idea: idea.name)
+def test_what_a_page_tells_to_run_runs(idea: Idea, tmp_path: Path) -> None:
+    text = inside("explain", idea.name).stdout
+    assert f"bpcli explain {idea.name} --spec |\n    {idea.command}\n" in text
+    spec = inside("explain", idea.name, "--spec").stdout
+    arguments = idea.command.split()
+    assert arguments[0] == "bpcli"
+    ended = bpcli(*arguments[1:], stdin=spec, folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout
+
+
+def test_the_page_of_normalisation_shows_the_growth_that_it_tells_of(tmp_path: Path) -> None:
+    """ln(π / (π - 1)) / 2 nats a layer."""
+    idea = find_idea("normalization")
+    assert idea is not None
+    arguments = [*idea.command.split()[1:], "--format", "json"]
+    found = bpcli(*arguments, stdin=idea.spec, folder=tmp_path)
+    assert strict_json(found.stdout)["flow"]["gradient_slope"] == pytest.approx(0.1916, abs=0.03)
+
+
+def test_a_page_that_lacks_a_section() -> None:
+    with pytest.raises(ValueError, match="expected the sections"):
+        parse_idea("# a: b\n\ntext\n\n## Formula\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("chain-rul",), "did you mean 'chain-rule'?"),
+        (("BP101", "--spec"), "--spec goes with an idea"),
+        (("zzz",), "`bpcli explain` lists all"),
+    ],
+)
+def test_what_there_is_not(arguments: tuple[str, ...], message: str) -> None:
+    ended = inside("explain", *arguments)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+
+
+def completed(folder: Path, *words: str) -> list[str]:
+    """What bash is offered for the last of the words."""
+    line = " ".join(["bpcli", *words])
+    ended = subprocess.run(
+        [sys.executable, "-m", "bpcli"], cwd=folder, capture_output=True, text=True, check=False,
+        env=environment(_BPCLI_COMPLETE="bash_complete", COMP_WORDS=line,
+                        COMP_CWORD=str(len(words))),
+    )  # fmt: skip
+    assert ended.stderr == ""
+    return [line.partition(",")[2] for line in ended.stdout.splitlines() if line]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("tra",), ["trace", "train"]),
+        (("explain", "van"), ["vanishing-gradient", "vanishing-activation"]),
+        (("explain", "norm"), ["normalisation"]),
+        (("new", "sp"), ["spirals"]),
+        (("train", "sm"), ["small.yaml"]),
+        (("diagnose", "small.yaml", "--ignore", "dead"), ["dead-units"]),
+        (("trace", "small.yaml", "--unit", "de"), ["dense_1.", "dense_2."]),
+        (("trace", "none.yaml", "--unit", "de"), []),
+    ],
+)
+def test_the_shell_completes(folder: Path, words: tuple[str, ...], expected: list[str]) -> None:
+    assert sorted(completed(folder, *words)) == sorted(expected)
