@@ -9,7 +9,6 @@ import numpy as np
 from bpcli.errors import ShapeError
 from bpcli.network import threads
 from bpcli.network.layer import Array, Declared, Layer, Shape, Views
-from bpcli.network.sums import column_sums
 from bpcli.spec import layers as spec
 
 
@@ -47,7 +46,7 @@ class Dense(Layer, spec.Dense):
         inputs, delta = cache, _rows(output_gradient)
         threads.matmul(_rows(inputs).T, delta, out=gradients["weight"])
         if self.bias:
-            column_sums(delta, gradients["bias"])
+            np.add.reduce(delta, axis=0, out=gradients["bias"])
         if not self.needs_input_gradient:
             return None
         input_gradient = self.buffer("input_gradient", inputs.shape, inputs.dtype)
