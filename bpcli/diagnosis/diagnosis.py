@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bpcli.diagnosis.evidence import Evidence, Moment
 from bpcli.diagnosis.finding import Finding, by_severity
 from bpcli.diagnosis.flow import Decay
-from bpcli.diagnosis.folding import fold
-from bpcli.diagnosis.rules import RULES, Rule
+from bpcli.diagnosis.folding import fold, starts_wrong
+from bpcli.diagnosis.rules import LAST_RESORT, RULES, Rule
 from bpcli.diagnosis.statistics import fit_line, median
 
 # asked only where nothing at the start explains why training fails: they train again
@@ -90,14 +90,41 @@ def diagnose(evidence: Evidence, ignore: Iterable[str] = ()) -> Diagnosis:
     """The findings of all rules but the ignored ones (names or codes), folded, gravest first."""
     ignored = {each.lower() for each in ignore}
     rules = [rule for rule in RULES if not {rule.code.lower(), rule.name} & ignored]
-    findings: list[Finding] = []
-    for rule in _plain_first(rules):
-        if rule.name in _EXPERIMENTAL and any(map(_explains_failure, findings)):
-            continue
-        findings += rule.check(evidence)
+    findings = _check(rules, evidence)
+    if evidence.fails and not any(finding.severity == "error" for finding in findings):
+        findings = _check(rules, evidence.with_thresholds(evidence.thresholds.when_failing()))
+    if any(finding.name in _EXPERIMENTAL for finding in findings):
+        findings += _remarks_on_weights(rules, evidence, findings)
+    if LAST_RESORT in rules and not any(finding.severity == "error" for finding in findings):
+        findings += LAST_RESORT.check(evidence)
     return Diagnosis(
         tuple(by_severity(fold(findings))), _table(evidence), _flow(evidence), evidence
     )
+
+
+def _remarks_on_weights(
+    rules: Sequence[Rule], evidence: Evidence, findings: Sequence[Finding]
+) -> list[Finding]:
+    """Warnings of weights that start wrong, where another learning rate would do as well."""
+    known = {finding.name for finding in findings if finding.first_step == 0}
+    plain = [rule for rule in rules if rule.name not in _EXPERIMENTAL]
+    found = _check(plain, evidence.with_thresholds(evidence.thresholds.when_failing()))
+    return [
+        replace(finding, severity="warning")
+        for finding in found
+        if starts_wrong(finding) and finding.name not in known
+    ]
+
+
+def _check(rules: Sequence[Rule], evidence: Evidence) -> list[Finding]:
+    findings: list[Finding] = []
+    for rule in _plain_first(rules):
+        if rule is LAST_RESORT:
+            continue
+        if rule.name in _EXPERIMENTAL and any(map(_explains_failure, findings)):
+            continue
+        findings += rule.check(evidence)
+    return findings
 
 
 def _plain_first(rules: Sequence[Rule]) -> list[Rule]:
@@ -105,9 +132,12 @@ def _plain_first(rules: Sequence[Rule]) -> list[Rule]:
 
 
 def _explains_failure(finding: Finding) -> bool:
-    if finding.severity != "error" or finding.name in _EXPERIMENTAL:
-        return finding.name in _EXPERIMENTAL
-    return finding.name in _AT_THE_START and finding.first_step == 0
+    """Whether no learning rate need be tried: something at the start is the reason, with a cause
+    that can be read off the network. A decay without one may be harmless."""
+    if finding.severity != "error":
+        return False
+    at_start = finding.name in _AT_THE_START and finding.first_step == 0
+    return finding.name in _EXPERIMENTAL or (at_start and finding.cause is not None)
 
 
 def _shown_moment(evidence: Evidence) -> Moment | None:

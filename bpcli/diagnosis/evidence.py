@@ -75,6 +75,9 @@ class Evidence:
         """The same subject with a run."""
         return replace(self, runs=[lines], verdict=verdict, non_finite=[non_finite])
 
+    def with_thresholds(self, thresholds: Thresholds) -> Evidence:
+        return replace(self, thresholds=thresholds)
+
     @cached_property
     def trunk(self) -> tuple[str, ...]:
         return tuple(layer.name for layer in self.layers if layer.trunk)

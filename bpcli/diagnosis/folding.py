@@ -10,6 +10,7 @@ _FLOWS = (
     "vanishing-gradient", "exploding-gradient", "vanishing-activation", "exploding-activation",
     "rank-collapse", "dead-units", "saturated-units", "non-finite",
 )  # fmt: skip
+_OF_WEIGHTS = ("small-init", "large-init", "zero-init")
 _RATES = ("learning-rate-too-high", "learning-rate-too-low")
 
 # what each disease may bring about, the gravest disease first
@@ -57,15 +58,23 @@ def fold(findings: list[Finding]) -> list[Finding]:
 
 
 def _rank(finding: Finding) -> tuple[int, bool, float]:
-    """Errors first; what stood at the start before what came with training; the gravest first."""
+    """Errors first; what stood at the start for a known cause before what came with training or
+    has none; the gravest first."""
     gravity = float(_GRAVITY.get(finding.name, len(_GRAVITY)))
     if finding.name == "dead-units" and max(finding.evidence["dead_units"].values()) < 0.999:
         gravity = _GRAVITY["vanishing-gradient"] + 0.5  # a part of a layer cuts nothing in two
-    late = finding.first_step > 0 and finding.name in _FLOWS
+    late = finding.name in _FLOWS and (finding.first_step > 0 or finding.cause is None)
     return SEVERITIES.index(finding.severity), late, gravity
+
+
+def starts_wrong(finding: Finding) -> bool:
+    """Whether it is about the weights as they start: no learning rate brings that about."""
+    return finding.first_step == 0 and finding.cause in _OF_WEIGHTS
 
 
 def _explains(cause: Finding, other: Finding) -> bool:
     if cause.name == other.name:
         return cause.layers == other.layers
+    if cause.name in _RATES and starts_wrong(other):
+        return False
     return other.name in FOLLOWS.get(cause.name, ())

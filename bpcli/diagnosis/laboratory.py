@@ -26,8 +26,8 @@ class Laboratory:
         self.results: dict[str, float | None] = {}
 
     def share(self, experiment: str) -> float | None:
-        """The share of the way from chance to the plain learner; of the loss where the score
-        tells nothing."""
+        """The share of the way from chance to the plain learner's score; None where that is no
+        better than chance, so that no experiment can tell."""
         if experiment not in self.results:
             self.results[experiment] = self._run(experiment)
         return self.results[experiment]
@@ -44,4 +44,5 @@ class Laboratory:
         if trial.non_finite is not None:
             return 0.0
         share = self.expected.share_of_score(trial.best_score)
-        return share if share is not None else self.expected.share_of_loss(trial.last_loss)
+        of_loss = self.expected.share_of_loss(trial.last_loss)
+        return share if share is None or of_loss is None else max(share, of_loss)

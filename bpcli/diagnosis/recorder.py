@@ -38,7 +38,7 @@ Figures = dict[str, Any]
 
 
 class Recorder:
-    """Per layer with parameters and per recorded step:
+    """Per layer with parameters or residual block, and per recorded step:
 
     - ``delta_norm`` ‖∂L/∂y‖ over the batch, y the layer's output, L the mean loss
     - ``gradient_norm`` ‖∂L/∂θ‖ over its parameters θ, before clipping
@@ -83,8 +83,7 @@ class Recorder:
 
     def _attach(self, network: Network) -> None:
         self.network = network
-        weighted = weighted_nodes(network)
-        self.parameters = {node.layer.path: names for node, names in weighted}
+        self.parameters = recorded_layers(network)
         self.owners = _owners(network, self.parameters)
         self.sample = ParameterSample(network.parameters.layout, self.parameters)
         self.activity: dict[str, Activity] = {}
@@ -191,6 +190,22 @@ def recording_interval(network: Network, batch_size: int) -> int:
     step = len(nodes) * _SECONDS_A_LAYER + work * _SECONDS_A_MULTIPLICATION
     recorded = len(weighted_nodes(network)) * _SECONDS_A_RECORD
     return max(1, math.ceil(recorded / (SHARE_OF_STEP * step)))
+
+
+def recorded_layers(network: Network) -> dict[str, list[str]]:
+    """The layers with parameters and the names of these, in forward order; a residual block of
+    the trunk is one more, with the parameters of all layers inside."""
+    own = {node.layer.path: names for node, names in weighted_nodes(network)}
+    blocks = {node.layer.path for node in network.chain.nodes if hasattr(node.layer, "chain")}
+    recorded = {}
+    for node in network.nodes:
+        path = node.layer.path
+        names = own.get(path, [])
+        if path in blocks:
+            names = [name for name in network.parameters if name.startswith(path + ".")]
+        if names:
+            recorded[path] = names
+    return recorded
 
 
 def weighted_nodes(network: Network) -> list[tuple[Node, list[str]]]:

@@ -107,7 +107,7 @@ def _chance_score(dataset: Dataset, targets: Array) -> tuple[float, float]:
     """(accuracy of the most frequent class, or R² = 0; its standard error)."""
     kind = dataset.preparation.targets.kind
     if kind == "numbers":
-        return 0.0, 1 / math.sqrt(max(targets.size, 1))
+        return 0.0, 0.5 / math.sqrt(max(targets.size, 1))
     if kind == "binary":
         share = float(np.mean(targets > 0.5))
         best = max(share, 1 - share)

@@ -67,6 +67,11 @@ class Thresholds:
         "a layer whose parameters move, relative to their size, less than a fiftieth as far as the "
         "layers near the output stands still",
     )
+    total_when_failing: float = threshold(
+        2.0,
+        "nats over the network that explain a failure where nothing else does: a factor of 7 is "
+        "harmless by itself",
+    )
     wrong_gradient: float = threshold(
         1e-3,
         "relative error of a gradient: rounding in a chaotic network stays below, and what is "
@@ -109,6 +114,11 @@ class Thresholds:
     small_update: float = threshold(
         1e-5, "‖ΔW‖ / ‖W‖ a step: a hundred times below the usual 1e-3 (Karpathy, CS231n)"
     )
+
+    def when_failing(self) -> Thresholds:
+        """Those for a second look, where training fails and the first one found nothing."""
+        total = self.total_when_failing
+        return replace(self, gradient_total=total, activation_total=total)
 
     def with_values(self, values: Mapping[str, float]) -> Thresholds:
         return replace(self, **values)

@@ -53,10 +53,16 @@ def _fails(
         if not known:
             return removed < thresholds.still_share or None
         return max(known) < thresholds.unfinished_share
-    if share is not None:
-        return share < thresholds.failing_share
-    # the plain learner finds nothing either: it may be the data, unless nothing moves at all
-    return removed < thresholds.still_share if loss_share is None else None
+    if share is not None:  # a training loss that falls without the score is no fault of the flow
+        learns = loss_share is not None and loss_share >= thresholds.failing_share
+        return share < thresholds.failing_share and not learns
+    # the plain learner's score is no better than chance: it may be the data, unless the loss stays
+    # where a constant's is although the learner's falls, or is worse than that
+    if removed < -thresholds.still_share:
+        return True
+    if loss_share is None:
+        return None
+    return removed < thresholds.still_share
 
 
 def _median(values: Sequence[float | None]) -> float | None:

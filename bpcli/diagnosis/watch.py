@@ -16,6 +16,7 @@ from bpcli.diagnosis.layer_facts import layers_of, symmetric_layers
 from bpcli.diagnosis.measurement import batches_of, measure
 from bpcli.diagnosis.options import options_of
 from bpcli.diagnosis.reference import chance_outputs, constant_loss
+from bpcli.diagnosis.rules.loss_stands_still import LossStandsStill
 from bpcli.diagnosis.statistics import median
 from bpcli.diagnosis.trial import sample
 from bpcli.diagnosis.verdict import Verdict
@@ -106,7 +107,9 @@ class Watch(Listener):
         if verdict.fails is None:
             return
         evidence = self.evidence.with_run(self._lines, verdict, non_finite)
-        found = diagnose(evidence, self.options.ignore).findings
+        # a run alone has no plain network beside it, which that finding is held against
+        ignore = (*self.options.ignore, LossStandsStill.name)
+        found = diagnose(evidence, ignore).findings
         self.findings = found
         for finding in found:
             rank = SEVERITIES.index(finding.severity)

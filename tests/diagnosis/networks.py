@@ -53,7 +53,13 @@ class DeltaNorms:
             self.norms[node.layer.path] = norm(output_gradient)
 
 
-def measured_slope(networks: list[Network], inputs: Array) -> float:
+def dense_names(network: Network, *, inner: bool = False) -> list[str]:
+    """From the last to the first; ``inner``: without these two, which have other widths."""
+    names = [node.layer.path for node in network.nodes if node.layer.name == "dense"]
+    return names[-2:0:-1] if inner else names[::-1]
+
+
+def measured_slope(networks: list[Network], inputs: Array, *, inner: bool = False) -> float:
     """Of the mean ln ‖δ‖ over the networks, per layer going back; a random gradient enters."""
     random = np.random.default_rng(1)
     logarithms = []
@@ -62,8 +68,8 @@ def measured_slope(networks: list[Network], inputs: Array) -> float:
         network.observe(observer)
         outputs = network.forward(inputs, training=True)
         network.backward(random.standard_normal(outputs.shape).astype(np.float32))
-        names = [node.layer.path for node in network.nodes if node.layer.name == "dense"]
-        logarithms.append([math.log(observer.norms[name]) for name in reversed(names)])
+        names = dense_names(network, inner=inner)
+        logarithms.append([math.log(observer.norms[name]) for name in names])
     mean = [float(value) for value in np.mean(logarithms, axis=0)]
     line = fit_line([float(n) for n in range(len(mean))], mean)
     assert line is not None

@@ -7,6 +7,7 @@ from bpcli.diagnosis.rules.exploding_activation import ExplodingActivation
 from bpcli.diagnosis.rules.exploding_gradient import ExplodingGradient
 from bpcli.diagnosis.rules.learning_rate_too_high import LearningRateTooHigh
 from bpcli.diagnosis.rules.learning_rate_too_low import LearningRateTooLow
+from bpcli.diagnosis.rules.loss_stands_still import LossStandsStill
 from bpcli.diagnosis.rules.non_finite import NonFiniteValues
 from bpcli.diagnosis.rules.output_loss_mismatch import OutputLossMismatch
 from bpcli.diagnosis.rules.rank_collapse import RankCollapse
@@ -17,6 +18,9 @@ from bpcli.diagnosis.rules.unscaled_inputs import UnscaledInputs
 from bpcli.diagnosis.rules.vanishing_activation import VanishingActivation
 from bpcli.diagnosis.rules.vanishing_gradient import VanishingGradient
 from bpcli.diagnosis.rules.wrong_gradient import WrongGradient
+
+# asked where training fails and no other rule says why
+LAST_RESORT = LossStandsStill()
 
 # by code; the order in which they are checked
 RULES: tuple[Rule, ...] = (
@@ -30,6 +34,7 @@ RULES: tuple[Rule, ...] = (
     SaturatedUnits(),
     SymmetricUnits(),
     NonFiniteValues(),
+    LAST_RESORT,
     LearningRateTooHigh(),
     LearningRateTooLow(),
     UnscaledInputs(),
@@ -42,4 +47,4 @@ def find_rule(wanted: str) -> Rule | None:
     return next((rule for rule in RULES if wanted.lower() in (rule.code.lower(), rule.name)), None)
 
 
-__all__ = ["RULES", "Explanation", "Rule", "find_rule"]
+__all__ = ["LAST_RESORT", "RULES", "Explanation", "Rule", "find_rule"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from bpcli.diagnosis import causes
+import bpcli.diagnosis.causes as causes
 from bpcli.diagnosis.evidence import Evidence, Moment
 from bpcli.diagnosis.finding import Finding
 from bpcli.diagnosis.rules.rule import Explanation, Rule

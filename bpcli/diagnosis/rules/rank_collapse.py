@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bpcli.diagnosis import causes
+import bpcli.diagnosis.causes as causes
 from bpcli.diagnosis.evidence import Evidence
 from bpcli.diagnosis.finding import Finding
 from bpcli.diagnosis.rules.rule import Explanation, Rule
