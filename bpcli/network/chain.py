@@ -147,7 +147,12 @@ def _check_declared(layer: Layer, input_shape: Shape) -> None:
     for name, declared in (parameters | layer.state(input_shape)).items():
         if isinstance(declared, Mapping):
             continue  # the declarations of a layer inside, which checks them
-        shape, init = declared
+        try:
+            shape, init = declared
+        except (TypeError, ValueError):
+            raise ShapeError(
+                f"{layer.path}.{name} must be declared as (shape, init), received {declared!r}"
+            ) from None
         try:
             check_init(init, shape)
         except ShapeError as error:

@@ -90,12 +90,13 @@ def fans(shape: Shape) -> tuple[int, int]:
 
 
 def _read(init: Any) -> Any:
-    if isinstance(init, str):
-        return spec.INITIALIZERS[init]()
-    if not isinstance(init, Mapping):
+    if not isinstance(init, (str, Mapping)):
         return init
-    ((name, value),) = init.items()
-    kind = spec.INITIALIZERS[name]
+    name, value = (init, {}) if isinstance(init, str) else next(iter(init.items()), ("", {}))
+    kind = spec.INITIALIZERS.get(name)
+    if kind is None:
+        known = ", ".join(spec.INITIALIZERS)
+        raise ShapeError(f"there is no init {name!r}; there are {known}")
     main = main_option(kind)
     if isinstance(value, Mapping):
         return kind(**value)

@@ -73,6 +73,24 @@ def test_mistakes_in_the_file_have_their_line(
     assert place in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ('(input_shape[-1:], "hee")', "scale_1.scale cannot start so: there is no init 'hee'"),
+        ("input_shape[-1]", "scale_1.scale must be declared as (shape, init), received 4"),
+    ],
+)
+def test_parameters_that_cannot_be_made_are_said_at_the_layer(
+    scaled: Path, declared: str, message: str
+) -> None:
+    start = '(input_shape[-1:], {"constant": self.start})'
+    (scaled / "mine.py").write_text(SCALE.replace(start, declared))
+    ended = inside("show", "small.yaml", "--layers", "mine.py")
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert ended.stderr.startswith("small.yaml:")
+
+
 @pytest.mark.parametrize("file", ["missing.py", "small.yaml", "."])
 def test_what_is_no_layers_file(scaled: Path, file: str) -> None:
     ended = inside("show", "small.yaml", "--layers", file)
