@@ -5,8 +5,8 @@
 
 A session is a fenced block of the kind ``console``. Its lines that begin with ``$ `` are commands,
 the lines below each are what it prints, on both streams. The sessions of one document run one
-after another in a folder of their own that holds the configs and datasets. A block right after the
-comment ``<!-- not run -->`` is left alone: it needs what a test does not have.
+after another in a folder of their own that holds configs, datasets and tests. A block right after
+the comment ``<!-- not run -->`` is left alone: it needs what a test does not have.
 
 Numbers differ from machine to machine, so sessions are compared with every number masked, and
 bars with them; words, names and verdicts must agree.
@@ -95,7 +95,7 @@ def run(command: str, folder: Path) -> list[str]:
 
 def prepared(folder: Path) -> Path:
     """A folder as a clone looks to the commands."""
-    for name in ("configs", "datasets"):
+    for name in ("configs", "datasets", "tests"):
         (folder / name).symlink_to(ROOT / name)
     return folder
 

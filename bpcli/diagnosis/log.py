@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
 from bpcli.diagnosis.diagnosis import Diagnosis, diagnose
 from bpcli.diagnosis.evidence import Evidence
 from bpcli.diagnosis.flow import LayerFacts
-from bpcli.diagnosis.kinds import MULTIPLYING, NORMALIZING
+from bpcli.diagnosis.kinds import MULTIPLYING
 from bpcli.diagnosis.statistics import median
 from bpcli.diagnosis.thresholds import Thresholds
 from bpcli.diagnosis.verdict import Verdict
@@ -25,6 +25,7 @@ from bpcli.training import NonFinite
 
 _LARGEST_LINE = 1 << 22  # characters
 _MOST_LINES = 20_000  # of a longer log, lines at equal distances
+# by name or type: layers that gradients pass without being multiplied by weights
 _SIDE = re.compile(r"norm|bn\d*$|embed|dropout|position", re.IGNORECASE)
 _NUMBERS = (
     "gradient_norm", "delta_norm", "weight_norm", "update_ratio", "activation_rms",
@@ -72,7 +73,7 @@ def _verdict(losses: list[float], evidence: Evidence) -> Verdict:
 def first_non_finite(lines: list[dict[str, Any]]) -> NonFinite | None:
     """The first layer and step at which a figure is not finite."""
     for line in lines:
-        step, epoch = line["step"], int(line.get("epoch") or 0)
+        step, epoch = line["step"], line["epoch"]
         for layer in line["layers"]:
             for key, quantity in _ARISES.items():
                 value = layer.get(key)
@@ -85,16 +86,26 @@ def first_non_finite(lines: list[dict[str, Any]]) -> NonFinite | None:
 
 
 def _layers(lines: list[dict[str, Any]]) -> tuple[LayerFacts, ...]:
-    """Every layer that a line names; those that only normalize or look up are no trunk."""
-    found: dict[str, LayerFacts] = {}
+    """Every layer that a line names. No trunk are those that only normalize or look up, and those
+    inside of a block that is named too: `block.conv` where there is a `block`."""
+    kinds: dict[str, str] = {}
     for layer in (layer for line in lines for layer in line["layers"]):
-        if layer["name"] not in found:
-            kind = str(layer.get("type", ""))
-            trunk = kind in MULTIPLYING or not (
-                kind in NORMALIZING or _SIDE.search(layer["name"].rpartition(".")[2])
-            )
-            found[layer["name"]] = LayerFacts(layer["name"], kind, trunk=trunk)
-    return tuple(found.values())
+        kinds.setdefault(layer["name"], str(layer.get("type", "")))
+    return tuple(
+        LayerFacts(name, kind, trunk=_multiplies(name, kind) and not _is_inside(name, kinds))
+        for name, kind in kinds.items()
+    )
+
+
+def _multiplies(name: str, kind: str) -> bool:
+    if kind.lower() in MULTIPLYING:
+        return True
+    return not (_SIDE.search(kind) or _SIDE.search(name.rpartition(".")[2]))
+
+
+def _is_inside(name: str, names: Container[str]) -> bool:
+    parts = name.split(".")
+    return any(".".join(parts[:end]) in names for end in range(1, len(parts)))
 
 
 # reading
@@ -164,11 +175,25 @@ def _problem(line: Any) -> str | None:
         wrong = next((key for key in _NUMBERS if not _is_number(layer.get(key))), None)
         if wrong:
             return f"`{wrong}` of layer {layer['name']!r:.60} must be a number or null"
+        if not _is_list_of_numbers(layer.get("time_norms")):
+            return f"`time_norms` of layer {layer['name']!r:.60} must be a list of numbers"
     return None
 
 
 def _is_number(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _is_list_of_numbers(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(map(_is_number, value)))
+
+
+def _float(value: float | None) -> float:
+    """As a float: nan for null, inf for whole numbers beyond all floats."""
+    try:
+        return math.nan if value is None else float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _clean(line: dict[str, Any]) -> dict[str, Any]:
@@ -181,10 +206,16 @@ def _clean(line: dict[str, Any]) -> dict[str, Any]:
         for key in _NUMBERS:
             value = layer.get(key)
             if value is not None:
-                figures[key] = float(value)
+                figures[key] = _float(value)
             elif f"layers.{number}.{key}" in lost:
                 figures[key] = math.nan
+        if layer.get("time_norms") is not None:
+            figures["time_norms"] = [_float(norm) for norm in layer["time_norms"]]
         layers.append(figures)
-    loss = line.get("loss")
-    known = float(loss) if loss is not None and _is_number(loss) else None
-    return line | {"layers": layers, "loss": math.nan if "loss" in lost else known}
+    loss, epoch = line.get("loss"), line.get("epoch")
+    known = _float(loss) if loss is not None and _is_number(loss) else None
+    return line | {
+        "layers": layers,
+        "loss": math.nan if "loss" in lost else known,
+        "epoch": epoch if isinstance(epoch, int) else 0,
+    }

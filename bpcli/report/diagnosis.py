@@ -51,6 +51,17 @@ def subject_headline(diagnosis: Diagnosis) -> Lines:
     return headline(subject.spec, subject.network.chain, subject.description)
 
 
+def record_headline(diagnosis: Diagnosis, name: str) -> Lines:
+    """runs/digits/1 · 40 recorded steps, 1 to 450: how much a run or a log tells."""
+    (lines,) = diagnosis.evidence.runs
+    facts = [plural(len(lines), "recorded step")]
+    if len(lines) > 1:
+        facts[0] += f", {lines[0]['step']:,} to {lines[-1]['step']:,}"
+    if diagnosis.evidence.subject is None:
+        facts.insert(0, plural(len(diagnosis.evidence.layers), "layer"))
+    return Lines(((Span(name, "strong"), *(f" · {fact}" for fact in facts)),))
+
+
 # the layers
 
 
@@ -69,18 +80,20 @@ def _layer_table(diagnosis: Diagnosis) -> Table:
     if left_out:
         gap: Row = [Span(f"... {left_out} more", "muted"), "", "", "", "", ""]
         cells.insert(_MOST_ROWS // 2, gap)
-    title = "‖∂L/∂z‖" if key == "delta_norm" else "‖∂L/∂W‖"
-    return Table(
-        (
-            Column("layer", "left", shortens=True),
-            Column(title),
-            Column("backward ◂", "left"),
-            Column("theory"),
-            Column("update:weight"),
-            Column("", "left"),
-        ),
-        cells,
+    columns = (
+        Column("layer", "left", shortens=True),
+        Column("‖∂L/∂z‖" if key == "delta_norm" else "‖∂L/∂θ‖"),
+        Column("backward ◂", "left"),
+        Column("theory"),
+        Column("update:weight"),
+        Column("", "left"),
     )
+    filled = [n for n in range(len(columns)) if n < 3 or any(row[n] for row in map(_plain, cells))]
+    return Table(tuple(columns[n] for n in filled), [[row[n] for n in filled] for row in cells])
+
+
+def _plain(row: Row) -> list[str]:
+    return [cell.text if isinstance(cell, Span) else cell for cell in row]
 
 
 def _without_the_middle(rows: list[LayerFlow]) -> tuple[list[LayerFlow], int]:

@@ -144,7 +144,7 @@ def _diagnose(
     from bpcli.diagnosis.log import diagnose_log
     from bpcli.diagnosis.probe import diagnose_spec
     from bpcli.diagnosis.run import diagnose_run
-    from bpcli.report.diagnosis import subject_headline
+    from bpcli.report.diagnosis import record_headline, subject_headline
     from bpcli.training import RunDirectory
 
     assert request.path is not None
@@ -153,9 +153,11 @@ def _diagnose(
         if request.changed:
             raise click.UsageError("--set and --seed are for a SPEC; what a run did is done")
         if path.is_dir():
-            run = RunDirectory.open(path)
-            return diagnose_run(path, ignore=ignore, layers=request.layers), [], run.read_spec()
-        return diagnose_log(path, ignore=ignore), [], ""
+            spec_text = RunDirectory.open(path).read_spec()
+            diagnosis = diagnose_run(path, ignore=ignore, layers=request.layers)
+        else:
+            spec_text, diagnosis = "", diagnose_log(path, ignore=ignore)
+        return diagnosis, [record_headline(diagnosis, request.path)], spec_text
     template = request.template()
     spec = request.made(template)
     diagnosis = diagnose_spec(

@@ -45,7 +45,11 @@ not grow like exp(x); scaled inputs; normalization between the layers.""",
         cause = causes.of_exploding(evidence) if first == 0 else None
         largest = max(_size(moment, name) for name in layers)
         slope = decay.slope if decay is not None and math.isfinite(decay.slope) else None
-        grows = f"{math.exp(slope):.3g} times a layer going forward, " if slope else ""
+        grows = (
+            f"{math.exp(slope):.3g} times a layer going forward, "
+            if slope is not None and slope > 0
+            else ""
+        )
         yield self.finding(
             severity,
             layers,
