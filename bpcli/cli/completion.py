@@ -29,8 +29,10 @@ def complete_explained(
     """Findings and ideas."""
     from bpcli.ideas import ideas
 
-    pages = _matching([(idea.name, idea.summary) for idea in ideas()], incomplete)
-    return [*complete_findings(context, parameter, incomplete), *pages]
+    findings = complete_findings(context, parameter, incomplete)
+    known = {item.value for item in findings}
+    pages = [(idea.name, idea.summary) for idea in ideas() if idea.name not in known]
+    return [*findings, *_matching(pages, incomplete)]
 
 
 def complete_units(

@@ -1,4 +1,5 @@
-"""The ideas behind the findings, a short page each, as `bpcli explain` shows them.
+"""The ideas behind the findings, a short page each, as `bpcli explain` shows them. An idea of the
+name of a finding becomes a part of that one's page.
 
 A page is a Markdown file beside this one: a title `# NAME: summary`, paragraphs, and the sections
 Formula, Try (a whole spec, and a command that reads it from standard input) and References.
@@ -12,8 +13,8 @@ from functools import cache
 from importlib.resources import files
 
 _ORDER = (
-    "chain-rule", "backpropagation-through-time", "initialisation", "normalisation",
-    "residual-connections", "update-ratio", "gradient-check",
+    "chain-rule", "backpropagation-through-time", "vanishing-gradient", "exploding-gradient",
+    "initialisation", "normalisation", "residual-connections", "update-ratio", "gradient-check",
 )  # fmt: skip
 
 

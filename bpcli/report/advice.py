@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from bpcli.report.document import Piece, Span
 from bpcli.spec.model import Spec
 from bpcli.training import NonFinite
@@ -12,7 +14,7 @@ def non_finite_advice(spec: Spec, found: NonFinite) -> list[Piece | tuple[Piece,
     at_once = found.step == 1 and found.quantity in ("activation", "loss", "gradient")
     return [
         (Span("Stopped", "bad"), ", the last checkpoint before it is kept"),
-        f"  {found.message}",
+        *wrap(found.message, 80, initial_indent="  ", subsequent_indent="  "),
         "  to get past it, try",
         *(f"    {line}" for line in (_at_the_start(spec) if at_once else _while_learning(spec))),
     ]

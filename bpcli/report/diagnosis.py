@@ -20,12 +20,14 @@ from bpcli.report.document import (
     Table,
 )
 from bpcli.report.headline import headline
+from bpcli.report.layout import DIVIDER
 from bpcli.report.places import spec_places, where
-from bpcli.report.text import plural, scientific, shorten
+from bpcli.report.text import plural, scientific, shorten, width
 
 _WIDTH = 80
-_BAR = 22  # columns
-_MOST_ROWS = 24  # of the table; the layers in the middle of a deeper network are left out
+_BAR, _SHORTEST_BAR = 22, 12  # columns; it gives way to long names of layers
+_BESIDE_BAR = 50  # columns of the table besides the bars and the names
+_MOST_ROWS = 24  # of the table; of a deeper network, first layers beside the trunk are left out
 _STYLES: dict[Severity, Style] = {"error": "bad", "warning": "warning", "info": "accent"}
 Row = list[Piece]
 
@@ -36,7 +38,7 @@ def diagnosis_report(
     """``opening`` blocks, the layers, the slopes and the findings, gravest first."""
     blocks: list[Block] = list(opening)
     if diagnosis.layers:
-        blocks += [_layer_table(diagnosis), Lines(tuple(_slopes(diagnosis)))]
+        blocks += [*_layer_table(diagnosis), Lines(tuple(_slopes(diagnosis)))]
     blocks += [Lines(tuple(_finding(finding))) for finding in diagnosis.findings]
     blocks.append(Lines((_conclusion(diagnosis),)))
     if hints:
@@ -65,7 +67,7 @@ def record_headline(diagnosis: Diagnosis, name: str) -> Lines:
 # the layers
 
 
-def _layer_table(diagnosis: Diagnosis) -> Table:
+def _layer_table(diagnosis: Diagnosis) -> Iterable[Block]:
     rows = list(diagnosis.layers)
     norms = [row.figures.get("delta_norm") for row in rows if row.trunk]
     expected = [row.predicted_delta_norm for row in rows if row.trunk]
@@ -73,13 +75,14 @@ def _layer_table(diagnosis: Diagnosis) -> Table:
     if not any(norms):
         key, expected = "gradient_norm", []
         norms = [row.figures.get(key) for row in rows if row.trunk]
-    scale = LogarithmicScale([*norms, *expected], _BAR)
+    upper, lower = _shown(rows)
+    longest = max(width(row.name) for row in upper + lower)
+    bar = max(_SHORTEST_BAR, min(_BAR, _WIDTH - _BESIDE_BAR - longest))
+    scale = LogarithmicScale([*norms, *expected], bar)
     still = set(diagnosis.evidence.standing_still())
-    shown, left_out = _without_the_middle(rows)
-    cells = [_row(row, key, scale, still) for row in shown]
-    if left_out:
-        gap: Row = [Span(f"... {left_out} more", "muted"), "", "", "", "", ""]
-        cells.insert(_MOST_ROWS // 2, gap)
+    cells = [_row(row, key, scale, still) for row in upper + lower]
+    if lower:
+        cells.insert(len(upper), [Span("...", "muted"), "", "", "", "", ""])
     columns = (
         Column("layer", "left", shortens=True),
         Column("‖∂L/∂z‖" if key == "delta_norm" else "‖∂L/∂θ‖"),
@@ -89,19 +92,26 @@ def _layer_table(diagnosis: Diagnosis) -> Table:
         Column("", "left"),
     )
     filled = [n for n in range(len(columns)) if n < 3 or any(row[n] for row in map(_plain, cells))]
-    return Table(tuple(columns[n] for n in filled), [[row[n] for n in filled] for row in cells])
+    yield Table(tuple(columns[n] for n in filled), [[row[n] for n in filled] for row in cells])
+    left_out = len(rows) - len(upper) - len(lower)
+    if left_out:
+        yield Lines(
+            (Span(f"{plural(left_out, 'layer')} not shown; --format json has all", "muted"),)
+        )
 
 
 def _plain(row: Row) -> list[str]:
     return [cell.text if isinstance(cell, Span) else cell for cell in row]
 
 
-def _without_the_middle(rows: list[LayerFlow]) -> tuple[list[LayerFlow], int]:
-    left_out = len(rows) - _MOST_ROWS
-    if left_out <= 1:
-        return rows, 0
+def _shown(rows: list[LayerFlow]) -> tuple[list[LayerFlow], list[LayerFlow]]:
+    """The rows above and below those that are left out; the second part is empty if none are."""
+    if len(rows) > _MOST_ROWS:
+        rows = [row for row in rows if row.trunk]
+    if len(rows) <= _MOST_ROWS:
+        return rows, []
     half = _MOST_ROWS // 2
-    return rows[:half] + rows[-half:], left_out
+    return rows[:half], rows[-half:]
 
 
 def _row(row: LayerFlow, key: str, scale: LogarithmicScale, still: set[str]) -> Row:
@@ -133,18 +143,17 @@ def _number(value: float | None) -> str:
     return "" if value is None else scientific(value)
 
 
-def _slopes(diagnosis: Diagnosis) -> Iterable[Piece]:
+def _slopes(diagnosis: Diagnosis) -> Iterable[Piece | Sequence[Piece]]:
     flow = diagnosis.flow
     gradient, theory = flow.gradient, flow.predicted_gradient_slope
     if gradient is not None and math.isfinite(gradient.slope):
         error = f" ± {gradient.error:.2f}" if math.isfinite(gradient.error) else ""
         expected = f" (theory {_signed(theory)})" if theory is not None else ""
-        yield (
-            f"gradient slope {_signed(gradient.slope)}{error} a layer{expected}: "
-            f"{_in_words(gradient.slope)} with every layer back"
-        )
+        slope = f"gradient slope {_signed(gradient.slope)}{error}{expected}"
+        yield [slope, f"{DIVIDER}{_in_words(gradient.slope, 'back')}"]
     if flow.activation is not None and math.isfinite(flow.activation.slope):
-        yield f"signal slope   {_signed(flow.activation.slope)} a layer"
+        slope = f"signal slope   {_signed(flow.activation.slope)}"
+        yield [slope, f"{DIVIDER}{_in_words(flow.activation.slope, 'on')}"]
     share = diagnosis.evidence.verdict.share
     if share is not None:
         yield f"training       {_training(share)}"
@@ -155,30 +164,24 @@ def _signed(value: float) -> str:
     return rounded.replace("+", "") if rounded in ("+0.00", "-0.00") else rounded
 
 
-def _in_words(slope: float) -> str:
+def _in_words(slope: float, way: str) -> str:
     factor = math.exp(min(abs(slope), 700))
     if factor < 1.05:
-        return "the same"
-    return f"{factor:.3g} times {'smaller' if slope < 0 else 'larger'}"
+        return "the same in all layers"
+    return f"{factor:.3g} times {'smaller' if slope < 0 else 'larger'} a layer {way}"
 
 
 def _training(share: float) -> str:
     if share <= 0.02:
         return "no better than chance"
-    return f"{min(share, 9.99):.0%} of the way from chance to a plain network's score on these data"
+    return f"{min(share, 9.99):.0%} of the way from chance to a plain network's score"
 
 
 # the findings
 
 
 def _finding(finding: Finding) -> Iterable[Sequence[Piece]]:
-    yield (
-        f"{finding.code} ",
-        Span(f"{finding.severity:<7}", _STYLES[finding.severity]),
-        " ",
-        Span(finding.name, "strong"),
-        f"  {shorten(where(finding), _WIDTH - 18 - len(finding.name))}",
-    )
+    yield _head(finding)
     yield from _wrapped("what ", finding.message)
     explanation = finding.evidence.get("explanation")
     if explanation:
@@ -191,21 +194,31 @@ def _finding(finding: Finding) -> Iterable[Sequence[Piece]]:
     yield from _wrapped("more ", f"bpcli explain {finding.code}")
 
 
-def one_line(finding: Finding) -> list[Piece]:
-    """BP101 error  vanishing-gradient: ... (bpcli explain BP101)"""
-    return [
+def in_brief(finding: Finding) -> list[Sequence[Piece]]:
+    """What and where, without cause and cure."""
+    text = f"{finding.message} (bpcli explain {finding.code})"
+    return [_head(finding), *([f"  {line}"] for line in _filled(text, _WIDTH - 2))]
+
+
+def _head(finding: Finding) -> Sequence[Piece]:
+    """BP101 error   vanishing-gradient  dense_1 to dense_9, from the start"""
+    return (
         f"{finding.code} ",
-        Span(finding.severity, _STYLES[finding.severity]),
+        Span(f"{finding.severity:<7}", _STYLES[finding.severity]),
         " ",
         Span(finding.name, "strong"),
-        f": {finding.message} (bpcli explain {finding.code})",
-    ]
+        f"  {shorten(where(finding), _WIDTH - 16 - len(finding.name))}",
+    )
 
 
 def _wrapped(title: str, text: str) -> Iterable[Sequence[Piece]]:
-    lines = textwrap.wrap(text, _WIDTH - 9, break_long_words=False, break_on_hyphens=False)
-    for number, line in enumerate(lines):
+    for number, line in enumerate(_filled(text, _WIDTH - 9)):
         yield (Span(f"  {title if number == 0 else '     '}  ", "muted"), line)
+
+
+def _filled(text: str, columns: int) -> list[str]:
+    lines = textwrap.wrap(text, columns, break_long_words=False, break_on_hyphens=False)
+    return [shorten(line, columns) for line in lines]
 
 
 def _conclusion(diagnosis: Diagnosis) -> Piece:

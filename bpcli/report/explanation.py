@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from bpcli.diagnosis.rules import RULES, Rule
-from bpcli.ideas import Idea, ideas
+from bpcli.ideas import Idea, find_idea, ideas
 from bpcli.report.document import Block, Column, Document, Lines, Piece, Span, Table
 
 _WIDTH = 80
@@ -17,10 +17,12 @@ def contents() -> Document:
     findings: list[list[Piece]] = [
         [rule.code, Span(rule.name, "strong"), rule.summary] for rule in RULES
     ]
-    pages: list[list[Piece]] = [[Span(idea.name, "strong"), idea.summary] for idea in ideas()]
+    known = {rule.name for rule in RULES}
+    others = [idea for idea in ideas() if idea.name not in known]
+    pages: list[list[Piece]] = [[Span(idea.name, "strong"), idea.summary] for idea in others]
     data = {
         "findings": [{"code": r.code, "name": r.name, "summary": r.summary} for r in RULES],
-        "ideas": [{"name": idea.name, "summary": idea.summary} for idea in ideas()],
+        "ideas": [{"name": idea.name, "summary": idea.summary} for idea in others],
     }
     titles = (Column("code", "left"), Column("finding", "left"), Column("", "left", shortens=True))
     return Document(
@@ -34,14 +36,20 @@ def contents() -> Document:
 
 def idea_page(idea: Idea) -> Document:
     """One idea: what it is, its formula, a spec to run, where to read on."""
-    paragraphs = [_filled(paragraph) for paragraph in idea.text.split("\n\n")]
+    paragraphs = [_filled(paragraph) for _, paragraph in _parts(idea)]
     blocks: list[Block] = [Lines(((Span(idea.name, "strong"), f"  {idea.summary}"),))]
     blocks += [Lines(tuple(lines)) for lines in paragraphs]
-    blocks.append(_section("Formula", _indented(idea.formula)))
-    blocks.append(_section("Try", _indented(idea.spec)))
-    blocks.append(Lines((f"  bpcli explain {idea.name} --spec |", f"    {idea.command}")))
-    blocks.append(_section("References", _references(idea)))
+    blocks += [*_to_try(idea), _section("References", _references(idea))]
     return Document(blocks, dict(vars(idea)))
+
+
+def _to_try(idea: Idea) -> list[Block]:
+    command = (f"  bpcli explain {idea.name} --spec |", f"    {idea.command}")
+    return [
+        _section("Formula", _indented(idea.formula)),
+        _section("Try", _indented(idea.spec)),
+        Lines(command),
+    ]
 
 
 def _references(idea: Idea) -> list[str]:
@@ -57,37 +65,37 @@ def _indented(text: str) -> list[str]:
 
 
 def explanation(rule: Rule) -> Document:
-    """One finding: what it is, why it matters, an example, the cure, where to read on."""
-    text = rule.explanation
+    """One finding: what it is, why it matters, an example, the cure, where to read on; with the
+    formula and the spec to run of the idea of the same name, where there is one."""
+    text, idea = rule.explanation, find_idea(rule.name)
     blocks: list[Block] = [
         Lines(((f"{rule.code} ", Span(rule.name, "strong"), f"  {rule.summary}"),))
     ]
-    for title, body in (("What", text.what), ("Why it matters", text.why)):
-        blocks.append(_section(title, _filled(body)))
-    blocks.append(_section("Example", [f"    {line}" for line in text.example.splitlines()]))
+    sections = [("What", text.what), ("Why it matters", text.why)]
+    if idea is not None:
+        sections += [("How it comes about" if n == 0 else "", part) for n, part in _parts(idea)]
+    blocks += [_section(title, _filled(body)) for title, body in sections]
+    if idea is not None:
+        blocks += _to_try(idea)
+    else:
+        blocks.append(_section("Example", _indented(text.example)))
     blocks.append(_section("Cure", _filled(text.cure)))
-    blocks.append(_section("Reference", _filled(text.reference)))
+    references = _references(idea) if idea is not None else _filled(text.reference)
+    blocks.append(_section("References" if idea is not None else "Reference", references))
     data = {"code": rule.code, "name": rule.name, "summary": rule.summary, **text._asdict()}
+    if idea is not None:
+        data |= {"formula": idea.formula, "spec": idea.spec, "command": idea.command}
     return Document(blocks, data)
 
 
+def _parts(idea: Idea) -> Iterable[tuple[int, str]]:
+    return enumerate(idea.text.split("\n\n"))
+
+
 def _section(title: str, lines: Iterable[str]) -> Lines:
-    content: list[Piece | Sequence[Piece]] = [Span(title, "accent"), *lines]
-    return Lines(tuple(content))
+    heading = [Span(title, "accent")] if title else []
+    return Lines((*heading, *lines))
 
 
 def _filled(text: str) -> list[str]:
     return textwrap.wrap(text.replace("\n", " "), _WIDTH)
-
-
-def markdown() -> str:
-    """The page of all findings in the docs."""
-    parts = []
-    for rule in RULES:
-        text = rule.explanation
-        parts.append(
-            f"## {rule.code} {rule.name}\n\n{text.what}\n\n**Why it matters.** {text.why}\n\n"
-            f"```yaml\n{text.example}\n```\n\n**Cure.** {text.cure}\n\n"
-            f"**Reference.** {text.reference}\n"
-        )
-    return "\n".join(parts)

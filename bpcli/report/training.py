@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bpcli.diagnosis.finding import Finding
-from bpcli.report.diagnosis import one_line
+from bpcli.report.diagnosis import in_brief
 from bpcli.report.document import Block, Document, Fields, Lines, Span
 from bpcli.report.figures import figure, parts_table
 from bpcli.report.text import duration, plural
@@ -45,8 +45,7 @@ def training_report(
     blocks: list[Block] = [Lines((_first_line(name, summary, seconds),))]
     if parts:
         blocks.append(parts_table(parts))
-    if findings:
-        blocks.append(Lines(tuple(one_line(finding) for finding in findings)))
+    blocks += [Lines(tuple(in_brief(finding))) for finding in findings]
     pairs: list[tuple[str, str]] = []
     best = summary.get("best")
     if best and parts:

@@ -7,26 +7,44 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from bpcli.diagnosis.rules import RULES
+from bpcli.diagnosis.rules import RULES, Rule
 from bpcli.ideas import Idea, find_idea, ideas, parse_idea
+from bpcli.report.reference import reference
+from bpcli.spec import parse_spec
 
 from .program import bpcli, environment, inside, results, strict_json
 
 FOLDER = Path(sys.modules["bpcli.ideas"].__file__ or "").parent
 
 
+FINDINGS = [rule.name for rule in RULES]
+
+
 def test_everything_is_listed() -> None:
     found = results("explain")
-    assert [each["name"] for each in found["findings"]] == [rule.name for rule in RULES]
-    assert {each["name"] for each in found["ideas"]} == {file.stem for file in FOLDER.glob("*.md")}
+    assert [each["name"] for each in found["findings"]] == FINDINGS
+    pages = {file.stem for file in FOLDER.glob("*.md")}
+    assert {each["name"] for each in found["ideas"]} == pages - set(FINDINGS)
+    assert pages & set(FINDINGS) == {"vanishing-gradient", "exploding-gradient"}
 
 
-@pytest.mark.parametrize("name", [*(idea.name for idea in ideas()), ""])
+@pytest.mark.parametrize("name", ["", *(idea.name for idea in ideas()), *FINDINGS])
 def test_pages_fit_80_columns(name: str) -> None:
     ended = inside("explain", *([name] if name else []))
     assert ended.returncode == 0
     assert max(map(len, ended.stdout.splitlines())) <= 80
+    assert "…" not in ended.stdout
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in RULES if rule.name != "wrong-gradient"], ids=lambda rule: rule.name
+)
+def test_what_a_finding_shows_is_a_piece_of_a_spec(rule: Rule) -> None:
+    pieces = yaml.safe_load(rule.explanation.example.replace("..., ", ""))
+    whole = {"data": {"generate": "xor"}, "network": [{"dense": 2}], "loss": "mse"} | pieces
+    assert parse_spec(yaml.safe_dump(whole))
 
 
 @pytest.mark.parametrize("idea", ideas(), ids=lambda idea: idea.name)
@@ -48,6 +66,11 @@ def test_the_page_of_normalisation_shows_the_growth_that_it_tells_of(tmp_path: P
     arguments = [*idea.command.split()[1:], "--format", "json"]
     found = bpcli(*arguments, stdin=idea.spec, folder=tmp_path)
     assert strict_json(found.stdout)["flow"]["gradient_slope"] == pytest.approx(0.1916, abs=0.03)
+
+
+def test_the_page_of_findings_is_fresh() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "findings.md").read_text(encoding="utf-8")
+    assert page == reference(), "python -m bpcli.report.reference > docs/findings.md"
 
 
 def test_a_page_that_lacks_a_section() -> None:

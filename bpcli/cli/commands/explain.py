@@ -34,12 +34,14 @@ def command(name: str | None, spec_only: bool, output: Output) -> None:
     rule, idea = find_rule(name), find_idea(name)
     if spec_only:
         if idea is None:
-            raise click.UsageError("--spec goes with an idea; `bpcli explain` lists them")
+            raise click.UsageError(
+                f"--spec goes with an idea, and {name} has none; `bpcli explain` lists them"
+            )
         output.write(idea.spec)
-    elif idea is not None:
-        output.show(idea_page(idea))
     elif rule is not None:
         output.show(explanation(rule))
+    elif idea is not None:
+        output.show(idea_page(idea))
     else:
         raise click.UsageError(f"there is no finding or idea {name!r}{_hint(name)}")
 

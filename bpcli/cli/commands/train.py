@@ -76,7 +76,7 @@ def _train(training: Training, output: Output) -> tuple[Outcome, float, Sequence
     """How it ended, the seconds it took, and the findings that hold of the whole of it."""
     from bpcli.diagnosis.recorder import Recorder, recording_interval
     from bpcli.diagnosis.watch import Watch
-    from bpcli.report.diagnosis import one_line
+    from bpcli.report.diagnosis import in_brief
 
     trainer, dataset = training.trainer, training.dataset
     assert trainer is not None
@@ -90,7 +90,7 @@ def _train(training: Training, output: Output) -> tuple[Outcome, float, Sequence
             trainer.listen(listener)
         announce = getattr(listener, "announce", output.say)  # a live view stands below it
         watch = Watch(
-            training.spec, dataset, trainer.network, lambda finding: announce(one_line(finding))
+            training.spec, dataset, trainer.network, lambda finding: announce(*in_brief(finding))
         )
         trainer.listen(watch)
         outcome = trainer.train()

@@ -24,7 +24,9 @@ Losses start astronomically high, softmax answers with certainty and wrongly, an
 is too steep for any learning rate. Layers whose activation has no upper bound end in overflow.""",
         example="""\
 network:
-  - repeat: {times: 10, layers: [{dense: 64, init: {normal: {std: 1.0}}}, relu]}
+  - repeat:
+      times: 10
+      layers: [{dense: {units: 64, init: {normal: {std: 1.0}}}}, relu]
   - dense: 10""",
         cure="""\
 Weights of variance 2 / fan_in for ReLU (he_normal) or 1 / fan_in otherwise; an activation that does

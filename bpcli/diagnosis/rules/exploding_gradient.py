@@ -28,7 +28,9 @@ that training is noise even where nothing overflows. Batch normalization without
 does this by itself: ReLU networks gain a factor of √1.47 a layer.""",
         example="""\
 network:
-  - repeat: {times: 40, layers: [batch_norm, {dense: 64, init: he_normal}, relu]}
+  - repeat:
+      times: 40
+      layers: [batch_norm, {dense: {units: 64, init: he_normal}}, relu]
   - dense: 10""",
         cure="""\
 Start the weights smaller, at criticality; put the layers between into residual blocks; for

@@ -14,7 +14,7 @@ _FACTORS = (10.0, 100.0, 1000.0, 10000.0)
 class LearningRateTooLow(Rule):
     code = "BP402"
     name = "learning-rate-too-low"
-    summary = "steps so short that training ends before it gets anywhere"
+    summary = "steps so short that training gets nowhere"
     explanation = Explanation(
         what="""\
 Training fails, the network is sound at initialisation, and the same number of steps with ten times

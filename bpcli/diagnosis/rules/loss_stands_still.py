@@ -12,7 +12,7 @@ from bpcli.diagnosis.rules.rule import Explanation, Rule
 class LossStandsStill(Rule):
     code = "BP302"
     name = "loss-stands-still"
-    summary = "training comes to nothing, and no other finding says why"
+    summary = "training fails, and no other finding says why"
     explanation = Explanation(
         what="""\
 After training, or as much of it as was tried, the network covers less than half of the way from the
@@ -21,7 +21,7 @@ many steps. Gradients, signals, inputs, outputs and learning rate look sound."""
         why="""\
 The plain network shows that there is something to learn, and enough steps to learn some of it.""",
         example="""\
-network: [{dense: 1}, tanh, {dense: 10}]      # one number must carry ten classes""",
+network: [{dense: 1}, tanh, {dense: 10}]  # one number must carry ten classes""",
         cure="""\
 Wider layers where one is very narrow; less dropout or l2; more epochs; the layers that suit the
 data (convolutions for images, recurrent layers for sequences).""",

@@ -14,7 +14,7 @@ from bpcli.diagnosis.shares import worst_layers
 class SaturatedUnits(Rule):
     code = "BP202"
     name = "saturated-units"
-    summary = "units pressed against the bounds of their activation"
+    summary = "units at the bounds of their activation"
     explanation = Explanation(
         what="""\
 Half or more of a layer's values lie in the outer 2.5% of the range of its activation: tanh beyond

@@ -13,7 +13,7 @@ from bpcli.diagnosis.rules.rule import Explanation, Rule
 class UnscaledInputs(Rule):
     code = "BP403"
     name = "unscaled-inputs"
-    summary = "inputs of a size that the network was not made for"
+    summary = "inputs of a size the network was not made for"
     explanation = Explanation(
         what="""\
 The inputs' root mean square is far from 1, or some columns vary much more than others, training

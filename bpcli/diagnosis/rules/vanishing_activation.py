@@ -25,7 +25,9 @@ The outputs come to depend on the biases alone, the same for every example. The 
 compare weight gradients point at the wrong end of the network here.""",
         example="""\
 network:
-  - repeat: {times: 8, layers: [{dense: 64, init: {normal: {std: 0.01}}}, relu]}
+  - repeat:
+      times: 8
+      layers: [{dense: {units: 64, init: {normal: {std: 0.01}}}}, relu]
   - dense: 10""",
         cure="""\
 Weights of variance 2 / fan_in for ReLU (he_normal) or 1 / fan_in for tanh (lecun_normal); or

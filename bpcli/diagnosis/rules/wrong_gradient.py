@@ -23,7 +23,7 @@ Every other figure rests on the gradient. A forgotten path can look like vanishi
 training with a wrong gradient may even work a little.""",
         example="""\
 def backward(self, cache, output_gradient, parameters, gradients):
-    return self.inner_backward(output_gradient)      # the residual path is missing""",
+    return self.branch_backward(output_gradient)  # without the skip path""",
         cure="`bpcli gradcheck SPEC` names the layer, the parameter and the likely mistake.",
         reference="Squire & Trapp 1998 (complex step); Baydin et al. 2018",
     )

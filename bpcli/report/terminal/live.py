@@ -48,9 +48,10 @@ class LiveView(Listener):
     def epoch_ended(self, epoch: EpochEvent) -> None:
         self.state.epoch_ended(epoch)
 
-    def announce(self, line: Sequence[Piece]) -> None:
-        """Writes a line that stays, above the view."""
-        self.console.print(text_of(spans(line), coloured=self.coloured))
+    def announce(self, *lines: Sequence[Piece]) -> None:
+        """Writes lines that stay, above the view."""
+        for line in lines:
+            self.console.print(text_of(spans(line), coloured=self.coloured))
 
     def _show(self) -> None:
         began = time.monotonic()
