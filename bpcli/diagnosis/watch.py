@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -26,7 +27,7 @@ from bpcli.training import Listener, NonFinite, Outcome, StepEvent, Trainer
 
 _LOOKS = 20  # at the rules in the course of a run
 _PATIENCE = 50  # steps before a loss can be said to stand still
-_RECENT = 20  # recorded losses that say where the loss is now
+_RECENT = 20  # steps whose losses say where the loss is now
 _LINES = 200  # recorded steps that are kept, at equal distances
 
 
@@ -58,6 +59,7 @@ class Watch(Listener):
         self.findings: tuple[Finding, ...] = ()
         self._told: dict[str, int] = {}  # name -> the gravest severity told
         self._lines: list[dict[str, Any]] = []
+        self._losses: deque[float] = deque(maxlen=_RECENT)
         part = sample(dataset.train)
         self.chance = constant_loss(spec, chance_outputs(spec, part.targets), part.targets)
         self.evidence = Evidence(
@@ -78,6 +80,7 @@ class Watch(Listener):
                 self.evidence.start = measure([trainer.network], self._batches)
 
     def stepped(self, step: StepEvent) -> None:
+        self._losses.append(step.loss)
         if step.layers is None:
             return
         self._lines.append({"step": step.step, "loss": step.loss, "layers": step.layers})
@@ -96,8 +99,7 @@ class Watch(Listener):
             return Verdict(fails=True)
         if not self._lines or not self.chance > 0:
             return Verdict()
-        now = median(line["loss"] for line in self._lines[-_RECENT:])
-        removed = 1 - now / self.chance
+        removed = 1 - median(self._losses) / self.chance
         still = removed < self.options.thresholds.still_share
         if still and step < max(_PATIENCE, self.total // 8):
             return Verdict(None, removed=removed)

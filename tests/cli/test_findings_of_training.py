@@ -1,0 +1,33 @@
+"""What `bpcli train` says of a run: the findings that hold, and none of a run that goes well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .program import bpcli, strict_json
+
+SPEC = """\
+name: deep
+data: {{generate: {{circles: {{samples: 1000}}}}, split: {{validation: 0.2}}}}
+network: [{{repeat: {{times: 11, layers: [{{dense: 32}}, {activation}]}}}}, {{dense: 2}}]
+loss: cross_entropy
+optimizer: {{sgd: {{learning_rate: 0.1}}}}
+training: {{epochs: 10, batch_size: 32}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("activation", "names"), [("elu", []), ("sigmoid", ["vanishing-gradient"])]
+)
+def test_a_run_is_judged_by_where_its_loss_is_now(
+    tmp_path: Path, activation: str, names: list[str]
+) -> None:
+    """Few steps of a small network are recorded, most of them at the start: its loss is not the
+    middle of theirs."""
+    (tmp_path / "deep.yaml").write_text(SPEC.format(activation=activation), encoding="utf-8")
+    ended = bpcli("train", "deep.yaml", "--format", "json", folder=tmp_path)
+    assert [each["name"] for each in strict_json(ended.stdout)["findings"]] == names
+    assert ("BP" in ended.stderr) == bool(names)
+    assert ended.returncode == (1 if names else 0)
