@@ -90,7 +90,7 @@ def run(command: str, folder: Path) -> list[str]:
         command, shell=True, cwd=folder, env=variables, timeout=600,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
     )  # fmt: skip
-    return [line.rstrip() for line in done.stdout.rstrip("\n").split("\n")]
+    return [line.rstrip() for line in done.stdout.rstrip("\n").splitlines()]
 
 
 def prepared(folder: Path) -> Path:

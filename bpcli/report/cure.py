@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 from typing import Any
 
 from bpcli.diagnosis.candidates import Candidate, settled_score
@@ -12,12 +13,14 @@ from bpcli.diagnosis.diagnosis import Diagnosis
 from bpcli.report.document import Block, Column, Document, Lines, Piece, Span, Table
 from bpcli.report.text import number, plural
 
+_WIDTH = 80
+
 
 def cure_report(
     cure: Cure, before: Diagnosis, metric: str, *, diff: str = "", notes: Sequence[str] = ()
 ) -> Document:
     """``metric`` names the score; ``diff`` is for programs."""
-    blocks: list[Block] = [Lines(tuple(_opening(cure)))]
+    blocks: list[Block] = [Lines(("", *_opening(cure)))]  # a diagnosis stands above
     if cure.best is not None and cure.after is not None:
         blocks.append(_comparison(cure, cure.best, before, cure.after, metric))
         left = [f.code for f in cure.after.findings if f.severity == "error"]
@@ -35,9 +38,13 @@ def _opening(cure: Cure) -> Iterable[Piece | Sequence[Piece]]:
     if cure.best is None:
         yield (Span("no cure  ", "bad"), f"{plural(count, 'change')} tried in {spent}, none helped")
         return
-    best = f"of {count} tried, the one that gains most for how little it changes; "
-    yield (Span("cure  ", "good"), Span(cure.best.description, "strong"))
-    yield Span(f"      {best if count > 1 else ''}{spent}", "muted")
+    first, *more = wrap(cure.best.description, _WIDTH - 6)
+    yield (Span("cure  ", "good"), Span(first, "strong"))
+    yield from (Span(f"      {line}", "strong") for line in more)
+    if count > 1:
+        best = f"of {count} tried, the one that gains most for how little it changes"
+        yield Span(f"      {best}", "muted")
+    yield Span(f"      {spent}", "muted")
 
 
 def _comparison(
