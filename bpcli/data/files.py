@@ -23,6 +23,7 @@ from bpcli.memory import format_bytes, physical_memory
 MEBIBYTE = 1 << 20
 MOST_EXPANSION = 200  # unpacked bytes a packed one; tables and images stay below 50
 FREE_EXPANSION = 64 * MEBIBYTE  # always allowed: it hurts nobody
+FREE_TABLE_EXPANSION = MEBIBYTE  # the same of tables: reading a mebibyte takes a second at worst
 MOST_TABLE_BYTES = 2 << 30
 MOST_LINE = 16 * MEBIBYTE  # characters
 _HASHED_WHOLE = 1 << 30  # bytes; of larger files the digest takes samples
@@ -80,9 +81,9 @@ def open_bytes(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path)) if is_packed(path) else path.open("rb")
 
 
-def check_expansion(path: Path, packed: int, unpacked: int) -> None:
+def check_expansion(path: Path, packed: int, unpacked: int, free: int = FREE_EXPANSION) -> None:
     """Refuses what unpacks to far more than data do."""
-    if unpacked > max(FREE_EXPANSION, MOST_EXPANSION * packed):
+    if unpacked > max(free, MOST_EXPANSION * packed):
         raise DataError(
             f"{path}: refused, {packed:,} bytes unpack to {unpacked:,} or more, over "
             f"{MOST_EXPANSION} times as many; unpack the file yourself if it can be trusted"
@@ -100,24 +101,30 @@ def check_memory(path: Path, needed: int) -> None:
         )
 
 
+def check_table_size(path: Path) -> None:
+    """Refuses a table that is too large, before any of it is parsed: unpacking is quick, that is
+    not."""
+    packed = size = path.stat().st_size
+    if is_packed(path):
+        size = 0
+        with open_bytes(path) as file:
+            while size <= MOST_TABLE_BYTES and (block := file.read(MEBIBYTE)):
+                size += len(block)
+                check_expansion(path, packed, size, FREE_TABLE_EXPANSION)
+    if size > MOST_TABLE_BYTES:
+        raise DataError(
+            f"{path}: more than {MOST_TABLE_BYTES:,} bytes of text; convert large data to "
+            "two .npy files and name them with `inputs:` and `targets:`"
+        )
+
+
 def read_lines(path: Path) -> Iterator[str]:
     """The lines of a text file with their ends, in UTF-8 with or without a byte order mark."""
-    packed = path.stat().st_size
-    is_gzip = is_packed(path)
-    size = 0 if is_gzip else packed
     with io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="") as text:
         for number, line in enumerate(iter(lambda: text.readline(MOST_LINE), ""), 1):
             if len(line) == MOST_LINE or "\0" in line:
                 reason = "not a text file" if "\0" in line else f"over {MOST_LINE:,} characters"
                 raise DataError(f"{path}:{number}: {reason}; expected a table of columns")
-            if is_gzip:
-                size += len(line)
-                check_expansion(path, packed, size)
-            if size > MOST_TABLE_BYTES:
-                raise DataError(
-                    f"{path}: more than {MOST_TABLE_BYTES:,} bytes of text; convert large data to "
-                    "two .npy files and name them with `inputs:` and `targets:`"
-                )
             yield line
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bpcli.data.sources import OptionError, open_source
+from bpcli.data.sources import OptionError, open_source, table
 from bpcli.errors import DataError
 from bpcli.spec.data import SourceOptions
 
@@ -131,6 +132,31 @@ def test_a_packed_file_that_unpacks_to_far_too_much(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv.gz", "a,b\n" + ("x" * (1 << 20) + ",2\n") * 80)
     with pytest.raises(DataError, match=r"refused, .* bytes unpack to"):
         read_table(path)
+
+
+@pytest.mark.parametrize("row", ["1,2\n", "\n", "1," * 9999 + "2\n"])
+def test_nothing_is_parsed_of_a_file_that_unpacks_to_far_too_much(
+    row: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "t.csv.gz", "a,b\n" + row * ((4 << 20) // len(row)))
+    monkeypatch.setattr(table, "read_lines", pytest.fail)
+    with pytest.raises(DataError, match=r"refused, .* bytes unpack to"):
+        read_table(path)
+
+
+def test_a_packed_table_that_repeats_itself_is_read(tmp_path: Path) -> None:
+    rows = "0,0,0\n0,1,1\n1,0,1\n1,1,0\n"
+    path = write(tmp_path / "t.csv.gz", "a,b,y\n" + rows * 9999)
+    assert len(read_table(path)) == 4 * 9999
+
+
+def test_reading_tens_of_thousands_of_columns_takes_time_in_proportion(tmp_path: Path) -> None:
+    columns = 40_000
+    header = ",".join(f"gene_{number}" for number in range(columns))
+    path = write(tmp_path / "t.csv", f"{header}\n" + ("1," * (columns - 1) + "2\n") * 3)
+    began = time.process_time()
+    assert len(read_table(path).inputs) == columns - 1
+    assert time.process_time() - began < 15.0  # over 60 where each name is looked for among all
 
 
 def test_a_line_without_end(tmp_path: Path) -> None:

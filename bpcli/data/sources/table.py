@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bpcli.data.files import did_you_mean, existing, read_lines, reading
+from bpcli.data.files import check_table_size, did_you_mean, existing, read_lines, reading
 from bpcli.data.sources.cells import GrowingColumn, OddCell, TextAfterAll, is_missing, to_number
 from bpcli.data.sources.source import (
     Column,
@@ -90,11 +90,12 @@ class Table(Source):
         if self.selected is None and self.series:
             return self.targets
         if self.selected is None:
-            targets = self.targets if self.has_targets else ()
+            targets = set(self.targets) if self.has_targets else ()
             found = tuple(name for name in self.names if name not in targets)
         else:
             found = self._resolve("features", self.selected)
-        both = [name for name in found if self.target is not None and name in self.targets]
+        taken = set(self.targets) if self.target is not None else ()
+        both = [name for name in found if name in taken]
         if both and not self.series:
             raise OptionError(
                 "features", f"column {both[0]!r} is the target and cannot be a feature too"
@@ -107,9 +108,9 @@ class Table(Source):
         return found
 
     def _resolve(self, option: str, asked: Sequence[str | int]) -> tuple[str, ...]:
-        found = []
+        found: dict[str, None] = {}  # in order
         for name in asked:
-            if str(name) not in self.names:
+            if str(name) not in self._places:
                 raise OptionError(
                     option,
                     f"{self.path}: no column {name!r}"
@@ -117,7 +118,7 @@ class Table(Source):
                 )
             if str(name) in found:
                 raise OptionError(option, f"column {name!r} is named twice")
-            found.append(str(name))
+            found[str(name)] = None
         return tuple(found)
 
     def _listed(self) -> str:
@@ -131,6 +132,7 @@ class Table(Source):
     @cached_property
     def _head(self) -> list[str]:
         with reading(self.path):
+            check_table_size(self.path)
             lines = list(itertools.islice(read_lines(self.path), _HEAD_ROWS))
         if not any(line.strip() for line in lines):
             raise DataError(f"{self.path}: the file is empty")
@@ -197,23 +199,29 @@ class Table(Source):
         first = self._head_rows[0]
         if not self.has_header:
             return tuple(map(str, range(len(first))))
-        names = [cell.strip() for cell in first]
-        for number, name in enumerate(names, 1):
+        places: dict[str, int] = {}
+        for number, name in enumerate((cell.strip() for cell in first), 1):
             if not name:
                 raise DataError(
                     f"{self.path}:1: column {number} has no name; name it in the header (an index "
                     "that pandas wrote is left out with `to_csv(index=False)`)"
                 )
-            if name in names[: number - 1]:
+            if name in places:
                 raise DataError(
-                    f"{self.path}:1: columns {names.index(name) + 1} and {number} are both called "
+                    f"{self.path}:1: columns {places[name]} and {number} are both called "
                     f"{name!r}; every column needs a name of its own"
                 )
-        return tuple(names)
+            places[name] = number
+        return tuple(places)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Name to column, from 0: tables may have tens of thousands."""
+        return {name: place for place, name in enumerate(self.names)}
 
     def _head_kind(self, name: str) -> bool | None:
         """Whether the column is text, as far as the head tells."""
-        place = self.names.index(name)
+        place = self._places[name]
         rows = self._head_rows[1:] if self.has_header else self._head_rows
         cells = [row[place] for row in rows if place < len(row) and not is_missing(row[place])]
         return not all(map(self._is_number, cells)) if cells else None
@@ -250,7 +258,7 @@ class Table(Source):
             ) from None
 
     def _read(self, wanted: Sequence[str], text: dict[str, bool]) -> dict[str, Column]:
-        places = [self.names.index(name) for name in wanted]
+        places = [self._places[name] for name in wanted]
         columns = [GrowingColumn(name, text.get(name), self.decimal_comma) for name in wanted]
         rows, count = self._rows(), 0
         while chunk := list(itertools.islice(rows, _CHUNK_ROWS)):
@@ -305,9 +313,9 @@ class Table(Source):
 
     def locate(self, row: int, column: str = "", index: int | None = None) -> str:
         line, cells = next(itertools.islice(self._rows(), row, None))
-        if column not in self.names:
+        if column not in self._places:
             return f"{self.path}:{line}"
-        cell = cells[self.names.index(column)].strip()
+        cell = cells[self._places[column]].strip()
         return f"{self.path}:{line}: column {column!r} holds {_shortened(cell)}"
 
 
