@@ -121,4 +121,9 @@ def describe(node: Node) -> str:
 
 def shown(text: str) -> str:
     """The text in quotes, without control characters and not too long."""
-    return repr(text if len(text) <= 60 else text[:57] + "...")
+    return repr(shortened(text))
+
+
+def shortened(text: str) -> str:
+    """The text, or its beginning and dots: 60 characters at most."""
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -20,6 +20,7 @@ from bpcli.spec.nodes import (
     describe,
     from_plain,
     is_null,
+    shortened,
     shown,
 )
 from bpcli.spec.options import Kind, options_of
@@ -38,7 +39,7 @@ class Setting:
 
 def parse_setting(written: str) -> tuple[Setting | None, list[Problem]]:
     """``PATH=VALUE``, the value in YAML; None and the problems if it is not that."""
-    mark = Mark(f"--set {written}")
+    mark = Mark(f"--set {shortened(written)}")
     path, equals, text = written.partition("=")
     if not equals or not path.strip():
         return None, [mark.problem("must be PATH=VALUE, like training.epochs=5")]

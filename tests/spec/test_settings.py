@@ -148,6 +148,13 @@ def test_a_setting_that_cannot_be_says_why(setting: str, message: str) -> None:
     assert problems_of(BASE, settings=[setting]) == [f"--set {setting}: {message}"]
 
 
+@pytest.mark.parametrize("setting", ["seed=" + "x" * 9999, "x" * 9999, "seed." * 999 + "x=1"])
+def test_a_long_setting_is_shown_by_its_beginning(setting: str) -> None:
+    (problem,) = problems_of(BASE, settings=[setting])
+    assert problem.startswith(f"--set {setting[:57]}...: ")
+    assert len(problem) < 250
+
+
 def test_a_path_through_what_is_switched_off_is_no_silent_success() -> None:
     text = BASE.replace("{constant: 0.1}", "false")
     (problem,) = problems_of(text, settings=["network.2.residual.layers.1.dense.bias.ones.x=1"])
