@@ -60,7 +60,7 @@ def go_on(request: SpecRequest, path: Path) -> Training:
         changed = load_spec(run.spec, settings=request.settings, seed=request.seed, layers=layers)
         refuse_another_spec(run, normal_form(changed))
     if run.finished:
-        return Training(spec, run)
+        return Training(spec, run, warnings=run.verify())
     dataset = load_data(spec, _preparation(run))
     warnings = check_resumable(run, None, _environment(run.read_spec(), spec, dataset))
     trainer = Trainer(spec, dataset, network_on(spec, dataset), run=run)

@@ -139,8 +139,9 @@ class RunDirectory:
             except CheckpointError as error:
                 if path.exists():
                     notes.append(f"{error}; the checkpoint before it is used")
-                reason = error
-        raise CheckpointError(notes[0].rpartition(";")[0] if notes else str(reason))
+        if notes:
+            raise CheckpointError(notes[0].rpartition(";")[0])
+        raise CheckpointError(f"{self.last}: there is no such checkpoint")
 
     def load_weights(self) -> tuple[Tree, list[str]]:
         """{"network", "epoch", "steps"} of the best checkpoint, or the last where none is best."""
@@ -152,6 +153,17 @@ class RunDirectory:
                 notes.append(f"{error}; the best weights are taken from {self.last.name}")
         tree, more = self.load_last()
         return tree["best"] or tree, notes + more
+
+    def verify(self) -> list[str]:
+        """What is wrong with the checkpoints of a run that has ended; raises CheckpointError where
+        no good one is left."""
+        _, notes = self.load_weights()
+        try:
+            checkpoint.load(self.last)
+        except CheckpointError as error:
+            note = str(error)
+            notes += [note] if not any(known.startswith(note) for known in notes) else []
+        return notes
 
     def retire_damaged(self) -> None:
         """Puts a damaged last checkpoint aside, so that it never takes the good one's place."""

@@ -95,6 +95,28 @@ def test_resuming_a_finished_run_changes_nothing(trained: Path) -> None:
     assert printed["test"] == json.loads(before["summary.json"])["test"]
 
 
+def test_resuming_a_finished_run_says_what_is_damaged(trained: Path) -> None:
+    checkpoints = trained / "runs/small/1/checkpoints"
+    resume = ("train", "--resume", "runs/small/1", "--quiet")
+    (checkpoints / "last.npz").write_bytes(b"damaged")
+    ended = inside(*resume)
+    assert ended.returncode == 0  # its best weights are whole
+    assert "last.npz: the checkpoint is damaged" in ended.stderr
+
+    for path in checkpoints.iterdir():
+        path.write_bytes(b"damaged")
+    ended = inside(*resume)
+    assert ended.returncode == 2
+    assert "the checkpoint is damaged" in ended.stderr
+    assert ended.stdout == ""
+
+    for path in checkpoints.iterdir():
+        path.unlink()
+    ended = inside(*resume)
+    assert ended.returncode == 2
+    assert "last.npz: there is no such checkpoint" in ended.stderr
+
+
 @pytest.mark.parametrize(
     "arguments", [("small.yaml", "--seed", "7"), ("--set", "training.epochs=30")]
 )
