@@ -28,6 +28,18 @@ Function = Callable[..., Any]
 FILE = click.Path()  # completes file names; whether one exists is for its reader to say
 
 
+class Integer(click.IntRange):
+    """Integers of a range; click would call each of them an integer range."""
+
+    name = "integer"
+
+
+class Number(click.FloatRange):
+    """Numbers of a range, named as simply."""
+
+    name = "number"
+
+
 @dataclass(frozen=True)
 class SpecRequest:
     """A spec as the command line asks for it."""
@@ -84,7 +96,7 @@ set_option = click.option(
     help="Change the spec, like training.epochs=5 or network.0.dense=16; repeatable.",
 )
 seed_option = click.option(
-    "--seed", metavar="N", type=click.IntRange(0), help="The spec's seed: --set seed=N."
+    "--seed", metavar="N", type=Integer(0), help="The spec's seed: --set seed=N."
 )
 layers_option = click.option(
     "--layers",

@@ -32,13 +32,18 @@ def usable_rows(examples: Examples, missing: str | None) -> Array | None:
         found += _first_input_gaps(examples)
     if found:
         row, place = min(found)
-        advice = (
-            "say `missing: drop` to leave such rows out or `missing: mean` to fill them"
-            if missing is None
-            else "a target cannot be filled; say `missing: drop` to leave such rows out"
-        )
+        advice = _advice(missing, prediction=examples.targets is None)
         raise DataError(f"{_located(examples, row, place)}; {advice}")
     return None
+
+
+def _advice(missing: str | None, *, prediction: bool) -> str:
+    """What to do about a gap; a prediction is asked for every row, by a network that is trained."""
+    if prediction:
+        return "fill it, or train with `missing: mean`, which fills such values"
+    if missing is None:
+        return "say `missing: drop` to leave such rows out or `missing: mean` to fill them"
+    return "a target cannot be filled; say `missing: drop` to leave such rows out"
 
 
 def _located(examples: Examples, row: int, place: int) -> str:

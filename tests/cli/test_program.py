@@ -85,6 +85,20 @@ def test_wrong_usage_says_how_to_get_help(arguments: tuple[str, ...]) -> None:
     assert ended.stdout == ""
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "x", "--seed", "x"),
+        ("trace", "x", "--example", "x"),
+        ("bench", "x", "--seconds", "x"),
+    ],
+)
+def test_what_is_no_number_is_said_in_plain_words(arguments: tuple[str, ...]) -> None:
+    ended = inside(*arguments)
+    assert ended.returncode == ExitCode.USAGE
+    assert re.search(r"'x' is not a valid (integer|number)\.", ended.stderr)
+
+
 def test_errors_end_with_documented_exit_codes() -> None:
     def all_of(kind: type[BpcliError]) -> list[type[BpcliError]]:
         return [kind, *(one for child in kind.__subclasses__() for one in all_of(child))]

@@ -111,6 +111,21 @@ def test_numbers_come_back_in_the_units_of_the_data(folder: Path) -> None:
     assert np.array(rows, float) == pytest.approx(500 + 100 * x, abs=0.5)
 
 
+def test_what_is_advised_about_a_cell_helps_with_a_prediction(flowers: Path) -> None:
+    (flowers / "gap.csv").write_text("width,colour\n1,r\n,w\n")
+    (flowers / "word.csv").write_text("width,colour\n1,r\nx,w\n")
+    gap, word = (
+        inside("predict", "runs/flowers", f"{name}.csv").stderr for name in ("gap", "word")
+    )
+    assert gap == (
+        "Error: gap.csv:3: column 'width' holds nothing; fill it, or train with `missing: mean`, "
+        "which fills such values\n"
+    )
+    assert word == (
+        "Error: word.csv:3: column 'width' holds numbers, received 'x'; correct the cell\n"
+    )
+
+
 def test_files_that_do_not_fit_are_refused(flowers: Path) -> None:
     (flowers / "narrow.csv").write_text("colour\nr\n")
     (flowers / "gap.csv").write_text("width,colour\n1,r\n,r\n")

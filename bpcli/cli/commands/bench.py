@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from bpcli.cli.output import Output
-from bpcli.cli.parameters import SpecRequest, output_parameters, spec_parameters
+from bpcli.cli.parameters import Number, SpecRequest, output_parameters, spec_parameters
 
 
 @click.command()
@@ -13,7 +13,7 @@ from bpcli.cli.parameters import SpecRequest, output_parameters, spec_parameters
 @click.option(
     "--seconds",
     metavar="S",
-    type=click.FloatRange(0.1, 600),
+    type=Number(0.1, 600),
     default=3.0,
     show_default=True,
     help="How long to measure; longer is steadier.",

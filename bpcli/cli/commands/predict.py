@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bpcli.cli.output import Output
-from bpcli.cli.parameters import layers_of, layers_option, message_parameters, run_argument
+from bpcli.cli.parameters import (
+    Integer,
+    Number,
+    layers_of,
+    layers_option,
+    message_parameters,
+    run_argument,
+)
 
 if TYPE_CHECKING:
     from bpcli.cli.runs import Trained
@@ -29,14 +36,14 @@ _DIGITS = {"float32": 7, "float64": 15}
     type=click.Choice(["csv", "text", "json"]),
     help="csv, for a run on text: text; json if the name of the output ends so.",
 )
-@click.option("--length", metavar="N", type=click.IntRange(1), help="Characters to write; 500.")
+@click.option("--length", metavar="N", type=Integer(1), help="Characters to write; 500.")
 @click.option(
     "--temperature",
     metavar="T",
-    type=click.FloatRange(0),
+    type=Number(0),
     help="How daring: 1 as it was learned, 0 always the most likely character; 1.",
 )
-@click.option("--seed", metavar="N", type=click.IntRange(0), help="Of the characters drawn; 0.")
+@click.option("--seed", metavar="N", type=Integer(0), help="Of the characters drawn; 0.")
 @layers_option
 @message_parameters
 def command(

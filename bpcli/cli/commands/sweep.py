@@ -11,7 +11,7 @@ import click
 from bpcli.cli.exit_codes import ExitCode
 from bpcli.cli.output import Output
 from bpcli.cli.pages import plot_option, write_plot
-from bpcli.cli.parameters import SpecRequest, output_parameters, spec_parameters
+from bpcli.cli.parameters import Integer, SpecRequest, output_parameters, spec_parameters
 
 if TYPE_CHECKING:
     from bpcli.sweep.axes import Axis
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 )
 @click.option("--file", "file_", metavar="FILE", type=click.Path(), help="A YAML list for --vary.")
 @click.option("--do", type=click.Choice(["train", "diagnose"]), default="train", help="At a point.")
-@click.option("--samples", metavar="N", type=click.IntRange(1), help="So many points at random.")
-@click.option("--jobs", metavar="N", type=click.IntRange(1), help="Processes; default: all cores.")
+@click.option("--samples", metavar="N", type=Integer(1), help="So many points at random.")
+@click.option("--jobs", metavar="N", type=Integer(1), help="Processes; default: all cores.")
 @click.option("--dask", metavar="ADDRESS", help="A Dask scheduler, or `local`; needs bpcli[sweep].")
 @click.option("--out", metavar="DIR", type=click.Path(), help="Default: sweeps/NAME.")
 @click.option("--over", metavar="X,Y", help="Show the figure over two varied paths.")

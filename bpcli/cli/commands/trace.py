@@ -8,18 +8,18 @@ import click
 
 from bpcli.cli.completion import complete_units
 from bpcli.cli.output import Output
-from bpcli.cli.parameters import SpecRequest, message_parameters, spec_parameters
+from bpcli.cli.parameters import Integer, SpecRequest, message_parameters, spec_parameters
 
 
 @click.command()
 @spec_parameters
 @click.option(
-    "--example", metavar="N", type=click.IntRange(0), default=0, help="Which of the training part."
+    "--example", metavar="N", type=Integer(0), default=0, help="Which of the training part."
 )
 @click.option(
     "--steps",
     metavar="N",
-    type=click.IntRange(1, 1_000_000),
+    type=Integer(1, 1_000_000),
     default=1,
     help="Updates on this example; the first is worked through, the rest show where they lead.",
 )
@@ -31,9 +31,7 @@ from bpcli.cli.parameters import SpecRequest, message_parameters, spec_parameter
     shell_complete=complete_units,
     help="Show this unit of a layer, like dense_2.5, instead of the strongest; repeatable.",
 )
-@click.option(
-    "--digits", metavar="N", type=click.IntRange(2, 17), default=8, help="Significant digits."
-)
+@click.option("--digits", metavar="N", type=Integer(2, 17), default=8, help="Significant digits.")
 @click.option(
     "--format",
     "format_",

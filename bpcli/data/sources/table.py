@@ -286,7 +286,9 @@ class Table(Source):
                 )
 
     def _odd(self, column: GrowingColumn, odd: OddCell, line: int) -> DataError:
-        cure = "correct the cell, or leave the column out with `features:`"
+        cure = "correct the cell"
+        if column.is_text is None:  # not yet settled by what a network was trained on
+            cure += ", or leave the column out with `features:`"
         if "," in odd.cell and self.decimal_comma:
             cure = "write all its numbers with a decimal point, or all with a decimal comma"
         elif "," in odd.cell:
