@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bpcli.diagnosis.histogram import histogram
 from bpcli.diagnosis.kinds import MULTIPLYING, can_die, saturation_bounds
 from bpcli.diagnosis.sampling import ParameterSample
 from bpcli.diagnosis.statistics import (
@@ -50,6 +51,8 @@ class Recorder:
       were 0 on all of the last 512 examples or more
     - ``time_norms`` ‖∂L/∂hₜ‖ for each step t of a recurrent layer
     - ``non_finite`` how many values of y or of its gradient are not finite, where any are
+    - ``histograms`` of y, of the parameters and of their gradients, at the first record beyond
+      each power of two alone
 
     The steps are 1 to 10 and then at equal distances, which depend on nothing but the length of
     the run and the size of the network, so that recording takes about a twentieth of the time.
@@ -73,10 +76,16 @@ class Recorder:
         """A step that is not recorded."""
         self.extremes.add(loss, gradient_norm)
 
-    def begin(self, network: Network) -> None:
+    def samples(self, step: int) -> bool:
+        """Whether its record has histograms: 1, 2, 4, 8, the first from 16 on, from 32 on, ..."""
+        before = step - 1 if step <= FIRST_STEPS else max(FIRST_STEPS, step - self.interval)
+        return self.steps is None and before.bit_length() < step.bit_length()
+
+    def begin(self, network: Network, step: int) -> None:
         """Before the step's forward pass."""
         if self.network is not network:
             self._attach(network)
+        self.sampling = self.samples(step)
         self.figures: dict[str, Figures] = {path: {} for path in self.parameters}
         self.sample.before_update(network.parameters)
         network.observe(self)
@@ -94,6 +103,7 @@ class Recorder:
             figures = self.figures[path]
             figures["activation_rms"] = root_mean_square(outputs)
             figures["activation_mean"] = mean(outputs[:_ROWS])
+            self._spread(path, "outputs", outputs)
             if not math.isfinite(figures["activation_rms"]):
                 self._count(path, outputs)
         owner = self.owners.get(path)
@@ -131,6 +141,16 @@ class Recorder:
         for path, names in self.parameters.items():
             self.figures[path]["gradient_norm"] = joint_norm(norm(gradients[n]) for n in names)
         self.sample.gradients_ready(gradients.vector)
+        if self.sampling:
+            for path in self.parameters:
+                self._spread(path, "parameters", self.sample.values(path))
+                self._spread(path, "gradients", self.sample.of(path, gradients.vector))
+
+    def _spread(self, path: str, name: str, values: Array) -> None:
+        """Keeps the histogram of a layer's values, where there is one."""
+        found = histogram(values) if self.sampling else None
+        if found is not None:
+            self.figures[path].setdefault("histograms", {})[name] = found._asdict()
 
     def end(self, step: int, epoch: int, loss: float) -> dict[str, Any]:
         """After the update: the finished line; the network runs unobserved again."""

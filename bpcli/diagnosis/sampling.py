@@ -50,6 +50,16 @@ class ParameterSample:
                 layer.exact = joint_norm(norm(parameters[name]) for name in layer.names)
                 layer.sampled = norm(layer.before)
 
+    def values(self, path: str) -> Array:
+        """A layer's chosen parameters, as they were before the update."""
+        before = self.layers[path].before
+        assert before is not None
+        return before
+
+    def of(self, path: str, vector: Array) -> Array:
+        """The same elements of another vector."""
+        return vector.take(self.layers[path].places)
+
     def gradients_ready(self, vector: Array) -> None:
         for layer in self.layers.values():
             layer_gradient = vector.take(layer.places).astype(np.float64)

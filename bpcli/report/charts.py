@@ -14,6 +14,7 @@ class Series:
 
     name: str
     points: Points
+    dashed: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from bpcli.report import run_charts
 from bpcli.report.charts import Chart, LineChart, Series
 from bpcli.report.run_charts import HEALTHY_NAME, HEALTHY_RATIO, finite
 
+_THEORY = "theory (mean field)"
 Value = Callable[[LayerFlow], object]
 
 
@@ -17,7 +18,7 @@ def depth(diagnosis: Diagnosis) -> list[Chart]:
     """‖∂L/∂z‖ of the trunk against depth, measured and as theory has it; then the signal."""
     trunk = [layer for layer in diagnosis.layers if layer.trunk]
     measured = ("measured", _figure("delta_norm"))
-    theory: tuple[str, Value] = ("theory (mean field)", lambda layer: layer.predicted_delta_norm)
+    theory: tuple[str, Value] = (_THEORY, lambda layer: layer.predicted_delta_norm)
     return [
         *_by_layer("‖∂L/∂z‖ against depth, the input on the left, the loss on the right",
                    "‖∂L/∂z‖", trunk, [measured, theory]),
@@ -77,7 +78,7 @@ def _predicted_signal(diagnosis: Diagnosis) -> tuple[str, Value]:
         signal = signals.get(layer.name)
         return math.sqrt(signal.square) if signal is not None else None
 
-    return "theory (mean field)", root
+    return _THEORY, root
 
 
 def _by_layer(
@@ -89,7 +90,11 @@ def _by_layer(
 ) -> list[Chart]:
     """One chart of the lines that know something, or none."""
     series = [
-        Series(name, [(float(n), finite(value(layer))) for n, layer in enumerate(layers)])
+        Series(
+            name,
+            [(float(n), finite(value(layer))) for n, layer in enumerate(layers)],
+            dashed=name == _THEORY,
+        )
         for name, value in lines
     ]
     known = [each for each in series if any(math.isfinite(y) and y > 0 for _, y in each.points)]

@@ -67,7 +67,8 @@ def _line_chart(axes: Any, chart: LineChart) -> None:
     for series, colour in zip(chart.series, colours, strict=True):
         points = [p for p in series.points if _drawable(p[1], logarithmic=chart.logarithmic)]
         xs, ys = [x for x, _ in points], [y for _, y in points]
-        axes.plot(xs, ys, "o-" if chart.markers else "-", label=series.name, color=colour,
+        style = ("o" if chart.markers else "") + ("--" if series.dashed else "-")
+        axes.plot(xs, ys, style, label=series.name, color=colour,
                   markersize=3.5, linewidth=1.4)  # fmt: skip
     if chart.logarithmic:
         axes.set_yscale("log")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bpcli.diagnosis.histogram import BINS, Histogram, alike
 from bpcli.report.charts import Chart, HeatMap, LineChart, Points, Series
 
 T = TypeVar("T")
@@ -18,6 +19,11 @@ HEALTHY_NAME = "where layers that learn usually lie"
 _MOST_LAYERS = 200  # of a heat map
 _NOTEWORTHY = 0.02  # share of saturated values or dead units
 _MOST_LINES = 12  # of layers in one chart
+_SPREADS = {
+    "outputs": "how its outputs are spread",
+    "parameters": "how its parameters are spread",
+    "gradients": "how the gradients by its parameters are spread",
+}
 _NORMS = {"delta_norm": "‖∂L/∂z‖", "gradient_norm": "‖∂L/∂W‖"}
 
 
@@ -132,6 +138,51 @@ def units(gradients: Sequence[Line]) -> list[Chart]:
         for title, series in found.items()
         if any(y >= _NOTEWORTHY for each in series for _, y in each.points)
     ]
+
+
+def distributions(gradients: Sequence[Line]) -> list[Chart]:
+    """How outputs, parameters and gradients of a few layers are spread, at a few steps."""
+    lines = [line for line in gradients if any("histograms" in each for each in line["layers"])]
+    if not lines:
+        return []
+    found = {
+        name: [(line["step"], _histograms(line, name)) for line in lines] for name in _names(lines)
+    }
+    layers = [name for name, steps in found.items() if any(known for _, known in steps)]
+    return [
+        chart
+        for name in _spread(layers, 3)
+        for key, title in _SPREADS.items()
+        for chart in _spread_of(f"{name}: {title}", found[name], key)
+    ]
+
+
+def _histograms(line: Line, name: str) -> Line:
+    layer = next((layer for layer in line["layers"] if layer["name"] == name), None)
+    return (layer.get("histograms") if layer else None) or {}
+
+
+def _spread_of(title: str, steps: Sequence[tuple[int, Line]], key: str) -> list[Chart]:
+    known = [
+        (step, Histogram(each[key]["exponent"], tuple(each[key]["counts"])))
+        for step, each in steps
+        if key in each
+    ]
+    known = _spread(known, 5)
+    if not known:
+        return []
+    histograms = alike(each for _, each in known)
+    filled = [n for each in histograms for n, count in enumerate(each.counts) if count]
+    bins = range(max(min(filled) - 1, 0), min(max(filled) + 2, BINS))
+    edges = histograms[0].edges()
+    series = [
+        Series(
+            f"step {step:,}",
+            [((edges[n] + edges[n + 1]) / 2, each.counts[n] / sum(each.counts)) for n in bins],
+        )
+        for (step, _), each in zip(known, histograms, strict=True)
+    ]
+    return [LineChart(title, "value", "share of values", series, sequential=True)]
 
 
 def _by_layer(gradients: Sequence[Line], key: str) -> list[Series]:

@@ -99,8 +99,8 @@ class Recorder(Protocol):
     def passed(self, loss: float, gradient_norm: float) -> None:
         """After a step that it did not want."""
 
-    def begin(self, network: Network) -> None:
-        """Before the forward pass."""
+    def begin(self, network: Network, step: int) -> None:
+        """Before the step's forward pass."""
 
     def gradients_ready(self) -> None:
         """After the backward pass, before clipping."""

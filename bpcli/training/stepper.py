@@ -59,7 +59,7 @@ class Stepper:
         start = self.batches.position
         random = self.dropout.bit_generator.state if self._stochastic else None
         if recorder is not None:
-            recorder.begin(self.network)
+            recorder.begin(self.network, self.steps + 1)
         loss = self._loss_and_gradients()
         if recorder is not None:
             recorder.gradients_ready()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli.program import bpcli, write_spec
@@ -101,42 +104,120 @@ def test_what_users_write_is_escaped(report: Path) -> None:
     assert "<b>" not in text
 
 
+def test_a_run_shows_how_values_were_spread(made: tuple[Path, Path], tmp_path: Path) -> None:
+    assert bpcli("report", made[1], "--html", tmp_path / "page.html").returncode == 0
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    for layer in ("dense_1", "dense_3", "dense_5"):
+        for values in ("its outputs", "its parameters", "the gradients by its parameters"):
+            assert f"<figcaption>{layer}: how {values} are spread</figcaption>" in text
+    assert "<h2>Distributions</h2>" in text
+
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+LOOK = """<script>
+const errors = [];
+window.addEventListener("error", (event) => errors.push(event.message));
+window.addEventListener("securitypolicyviolation", (event) => errors.push(event.blockedURI));
+
+function parts(colour) { return colour.match(/[\\d.]+/g).map(Number); }
+function luminance(colour) {
+  const [red, green, blue] = parts(colour).map((p) => p / 255)
+    .map((p) => (p <= 0.04045 ? p / 12.92 : ((p + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+function ground(element) {
+  for (let at = element; at; at = at.parentElement) {
+    const colour = getComputedStyle(at).backgroundColor;
+    if (parts(colour)[3] !== 0) return colour;
+  }
+}
+function contrast(element) {
+  const style = getComputedStyle(element);
+  const ink = luminance(element.closest("svg") ? style.fill : style.color);
+  const paper = luminance(ground(element));
+  return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+}
+function wears_text(element) {
+  return [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+}
+
+window.addEventListener("load", () => {
+  document.querySelectorAll("details").forEach((details) => { details.open = true; });
+  const charts = [...document.querySelectorAll("svg.chart")];
+  const tip = document.getElementById("tip");
+  const tips = charts.map((svg) => {
+    const box = svg.getBoundingClientRect();
+    svg.dispatchEvent(new PointerEvent("pointermove", {clientX: box.left + box.width / 2,
+      clientY: box.top + box.height / 2}));
+    const pointed = tip.innerText;
+    svg.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight"}));
+    return pointed && tip.innerText ? 1 : 0;
+  });
+  const outside = charts.flatMap((svg) => [...svg.querySelectorAll("text")].filter((text) => {
+    const [inner, outer] = [text, svg].map((each) => each.getBoundingClientRect());
+    return inner.width && (inner.left < outer.left - 1 || inner.right > outer.right + 1
+      || inner.top < outer.top - 1 || inner.bottom > outer.bottom + 1);
+  }).map((text) => text.textContent));
+  const faint = [...document.querySelectorAll("body *")]
+    .filter((each) => each.id !== "tip" && !each.closest("#tip, script, style"))
+    .filter((each) => wears_text(each) && contrast(each) < 4.5)
+    .map((each) => each.textContent.slice(0, 30));
+  parent.postMessage(JSON.stringify({
+    tips: tips.filter(Boolean).length,
+    drawn: charts.filter((svg) => svg.querySelector("path, rect")).length,
+    tables: charts.filter((svg) => svg.parentElement.querySelector("table")).length,
+    named: charts.filter((svg) => svg.getAttribute("aria-label") && svg.tabIndex === 0).length,
+    dark: matchMedia("(prefers-color-scheme: dark)").matches,
+    width: innerWidth,
+    wider: Math.max(0, document.documentElement.scrollWidth - innerWidth),
+    errors, outside, faint,
+  }), "*");
+});
+</script></head>"""
+
+
+# a window of Chromium is at least 500 wide, a frame is as narrow as one likes
+FRAME = """<!doctype html><title>nothing</title><script>
+addEventListener("message", (event) => { document.title = event.data; });
+</script><iframe src="probe.html" style="border: 0; width: WIDTHpx; height: 900px"></iframe>"""
+
+
+def seen(page: Path, folder: Path, width: int, scheme: str) -> dict[str, Any]:
+    """What a browser of that width and colour scheme sees of a page, all of it opened up."""
+    probe = folder / "probe.html"
+    probe.write_text(page.read_text(encoding="utf-8").replace("</head>", LOOK), encoding="utf-8")
+    frame = folder / "frame.html"
+    frame.write_text(FRAME.replace("WIDTH", str(width)), encoding="utf-8")
+    dark = ["--force-dark-mode", "--blink-settings=preferredColorScheme=0"]
+    run = subprocess.run(
+        [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync",
+         "--window-size=1400,1000", *(dark if scheme == "dark" else []),
+         f"--user-data-dir={folder / 'profile'}", "--dump-dom", frame.as_uri()],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    title = re.search(r"<title>(.*?)</title>", run.stdout, re.DOTALL)
+    assert title is not None, run.stderr[-500:]
+    found: dict[str, Any] = json.loads(unescape(title[1]))
+    return found
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 @pytest.mark.slow
-def test_a_browser_draws_it_without_a_complaint(report: Path, tmp_path: Path) -> None:
-    """Runs the page, moves the pointer and the keyboard over each chart, and prints what it saw."""
-    probe = tmp_path / "probe.html"
-    script = """<script>
-      const errors = []; window.addEventListener("error", (e) => errors.push(e.message));
-      window.addEventListener("securitypolicyviolation", (e) => errors.push(e.blockedURI));
-      window.addEventListener("load", () => {
-        const tips = [...document.querySelectorAll("svg.chart")].map((svg) => {
-          const box = svg.getBoundingClientRect();
-          svg.dispatchEvent(new PointerEvent("pointermove", {clientX: box.left + box.width / 2,
-            clientY: box.top + box.height / 2}));
-          const pointed = document.getElementById("tip").innerText;
-          svg.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight"}));
-          return pointed && document.getElementById("tip").innerText ? 1 : 0;
-        });
-        const drawn = [...document.querySelectorAll("svg.chart")]
-          .filter((svg) => svg.querySelector("path, rect")).length;
-        document.title = JSON.stringify({tips, drawn, errors});
-      });
-    </script></head>"""
-    probe.write_text(report.read_text(encoding="utf-8").replace("</head>", script))
-    run = subprocess.run(
-        [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", probe.as_uri()],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    title = re.search(r"<title>(.*?)</title>", run.stdout)
-    assert title is not None, run.stderr[-500:]
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
+def test_a_browser_draws_it_without_a_complaint(
+    report: Path, tmp_path: Path, width: int, scheme: str
+) -> None:
+    """Runs the page and moves the pointer and the keyboard over each chart."""
+    found = seen(report, tmp_path, width, scheme)
     count = report.read_text(encoding="utf-8").count("<svg")
-    assert title[1] == f'{{"tips":[{",".join(["1"] * count)}],"drawn":{count},"errors":[]}}'
+    assert found == {
+        "tips": count, "drawn": count, "tables": count, "named": count,
+        "dark": scheme == "dark", "width": width, "wider": 0,
+        "errors": [], "outside": [], "faint": [],
+    }  # fmt: skip
 
 
 STYLE = (Path(page_module.__file__).parent / "style.css").read_text(encoding="utf-8")

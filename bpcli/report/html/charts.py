@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 
 from bpcli.report.charts import Chart, HeatMap, LineChart, Points, Series
@@ -12,7 +13,7 @@ from bpcli.report.html.scales import Scale, scale_over, thinned
 
 WIDTH, HEIGHT = 720, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 12, 42
-_NAMES = 44  # room for names under the axis, aslant
+_SLANTED = 9.2  # room across that a letter of such a name takes
 _MOST_POINTS = 400  # of a line
 _MOST_COLUMNS = 80  # of a heat map
 _MOST_ROWS = 400  # of a table
@@ -37,12 +38,12 @@ def figure(chart: Chart) -> str:
 
 def line_chart(chart: LineChart) -> str:
     """A figure: legend, SVG, table."""
-    lines = [Series(s.name, _drawable(chart, s.points)) for s in chart.series]
+    lines = [replace(s, points=_drawable(chart, s.points)) for s in chart.series]
     xs = [x for s in lines for x, _ in s.points] or [0.0]
     ys = [y for s in lines for _, y in s.points]
     if chart.band:
         ys += [edge for edge in chart.band if not chart.logarithmic or edge > 0]
-    bottom = _BOTTOM + (_NAMES if chart.x_names else 0)
+    bottom = _BOTTOM + _room_for(chart.x_names)
     across = scale_over(xs, _LEFT, WIDTH - _RIGHT, logarithmic=chart.logarithmic_x)
     up = scale_over(ys, HEIGHT - bottom, _TOP, logarithmic=chart.logarithmic)
     parts = [_band(chart, up), _axes(chart, across, up, bottom)]
@@ -129,14 +130,22 @@ def _named_ticks(names: Sequence[str], across: Scale, floor: int) -> str:
     every = max(1, math.ceil(len(names) / 16))
     return "".join(
         f'<text class="name" transform="translate({across(n):.1f} {floor + 12}) rotate(-30)" '
-        f'text-anchor="end">{escape(_short(name))}</text>'
+        f'text-anchor="end">{escape(_short(name, int(across(n) / _SLANTED)))}</text>'
         for n, name in enumerate(names)
         if n % every == 0
     )
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 18 else "…" + name[-17:]
+def _room_for(names: Sequence[str]) -> int:
+    """Under the axis, for names aslant."""
+    longest = min(18, max(map(len, names), default=0))
+    return max(0, int(longest * _SLANTED / 2) - 6)
+
+
+def _short(name: str, room: int = 18) -> str:
+    """The end of a name, which tells layers of a block apart."""
+    most = min(room, 18)
+    return name if len(name) <= most else "…" + name[1 - most :]
 
 
 def _line(
@@ -151,7 +160,8 @@ def _line(
         f'<circle class="mark {colour}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points
     )
     wanted = marks if chart.markers or len(points) == 1 else ""
-    return f'<path class="line {colour}" d="{path}"/>{wanted}'
+    style = f"line {colour} dashed" if series.dashed else f"line {colour}"
+    return f'<path class="{style}" d="{path}"/>{wanted}'
 
 
 def _legend(chart: LineChart, lines: Sequence[Series]) -> str:
@@ -213,10 +223,10 @@ def heat_map(chart: HeatMap) -> str:
     cells = [[join([row[n] for n in group]) for group in groups] for row in chart.cells]
     known = [c for row in cells for c in row if c is not None and (c > 0 or not chart.logarithmic)]
     scale = Scale(min(known, default=1.0), max(known, default=10.0), 0.0, 1.0, chart.logarithmic)
-    left = 8 + 8 * min(22, max((len(_short(row)) for row in chart.rows), default=0))
+    left = 12 + 9 * min(18, max((len(_short(row)) for row in chart.rows), default=0))
     height = max(10.0, min(22.0, 480 / max(1, len(chart.rows))))
     width = (WIDTH - left - _RIGHT) / max(1, len(groups))
-    total = _TOP + height * len(chart.rows) + 34
+    total = _TOP + height * len(chart.rows) + 40
     parts, every = [], max(1, math.ceil(len(chart.rows) / 40))
     for r, row in enumerate(cells):
         y = _TOP + r * height
@@ -276,7 +286,7 @@ def _column_names(
 ) -> str:
     every = max(1, math.ceil(len(groups) / 8))
     names = "".join(
-        _text(left + (n + 0.5) * width, total - 20, chart.columns[group[0]])
+        _text(left + (n + 0.5) * width, total - 24, chart.columns[group[0]])
         for n, group in enumerate(groups)
         if n % every == 0
     )

@@ -14,7 +14,7 @@ from bpcli.report.html.charts import table
 from bpcli.report.html.diagnosis import drawn, layer_table, slopes
 from bpcli.report.html.page import page
 from bpcli.report.html.verdict import findings_of, verdict, verdict_of
-from bpcli.report.run_charts import curves, flow, ratios, read_lines, units
+from bpcli.report.run_charts import curves, distributions, flow, ratios, read_lines, units
 from bpcli.report.text import plural
 from bpcli.training import RunDirectory
 
@@ -43,6 +43,7 @@ def run_page(run: RunDirectory, diagnosis: Diagnosis | None = None) -> str:
             ("How gradients flow", _theory(diagnosis) + drawn(flow(gradients))),
             ("Through time", drawn(diagnosis_charts.time(diagnosis)) if diagnosis else ""),
             ("How much each layer learns", drawn([*ratios(gradients), *units(gradients)])),
+            ("Distributions", drawn(distributions(gradients))),
             ("The layers", layer_table(diagnosis) if diagnosis else ""),
         ]
     sections += [("The spec", f'<pre tabindex="0">{escape(spec)}</pre>')]
@@ -59,7 +60,10 @@ def run_charts_of(run: RunDirectory, diagnosis: Diagnosis | None = None) -> list
     charts = curves(metrics)
     if diagnosis is not None:
         charts += [*diagnosis_charts.depth(diagnosis)[:1], *diagnosis_charts.time(diagnosis)]
-    return charts + ([*flow(gradients), *ratios(gradients), *units(gradients)] if gradients else [])
+    if gradients:
+        charts += [*flow(gradients), *ratios(gradients), *units(gradients)]
+        charts += distributions(gradients)
+    return charts
 
 
 def _verdict(summary: Line, diagnosis: Diagnosis | None) -> str:
