@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, Protocol
 
 import numpy as np
@@ -124,13 +124,15 @@ class Trainer:
     def train(self) -> Outcome:
         """Trains to the end, an interruption or the first value that is not finite.
 
-        Ctrl-C and SIGTERM end it after the step at hand, with everything saved. Afterwards the
+        Ctrl-C and SIGTERM end it after the step at hand, with everything saved; without a run
+        directory there is nothing to save, and they mean what they always do. Afterwards the
         network has the best weights if there are any, else the last. Raises WriteError.
         """
+        signals = nullcontext() if self.run is None else signals_to(self.interrupt)
         try:
             if self.run is not None:
                 self.run.lock()
-            with np.errstate(all="ignore"), signals_to(self.interrupt):
+            with np.errstate(all="ignore"), signals:
                 for listener in self._listeners:
                     listener.started(self)
                 outcome = self._outcome()

@@ -111,8 +111,11 @@ def test_dry_run(tmp_path: Path) -> None:
 
 
 def start(spec: Path, folder: Path, *options: str) -> subprocess.Popen[bytes]:
+    """A sweep under way, in a group of its own, as a shell starts it."""
     command = [sys.executable, "-m", "bpcli", "sweep", str(spec), "--out", str(folder), *options]
-    return subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL)
+    return subprocess.Popen(
+        command, env=environment(), stdout=subprocess.DEVNULL, start_new_session=True
+    )
 
 
 def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
@@ -147,6 +150,19 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     os.kill(workers_of(process)[0], signal.SIGKILL)
     assert process.wait(120) == 0
     bpcli("sweep", spec, *options, "--jobs", "1", "--out", tmp_path / "undisturbed")
+    assert bits(folder) == bits(tmp_path / "undisturbed")
+
+
+def test_ctrl_c_records_no_job_that_it_cut_short(tmp_path: Path) -> None:
+    spec, folder = write_spec(tmp_path), tmp_path / "out"
+    options = ("--vary", "seed=0..11", "--set", "training.epochs=150")
+    process = start(spec, folder, *options, "--jobs", "2")
+    wait_for(lambda: (folder / "results.jsonl").exists() and len(lines(folder)) >= 2)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to parent and workers
+    assert process.wait(60) == 130
+    assert {line["reason"] for line in lines(folder)} == {"finished"}
+    bpcli("sweep", spec, *options, "--jobs", "2", "--out", folder)
+    bpcli("sweep", spec, *options, "--jobs", "2", "--out", tmp_path / "undisturbed")
     assert bits(folder) == bits(tmp_path / "undisturbed")
 
 

@@ -291,7 +291,7 @@ def test_a_signal_ends_the_run_after_the_step_at_hand(tmp_path: Path, number: in
     assert signal.getsignal(number) is before
 
 
-def test_a_second_signal_ends_at_once() -> None:
+def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     class Impatient(Listener):
         def stepped(self, step: StepEvent) -> None:
             signal.raise_signal(signal.SIGINT)
@@ -299,9 +299,18 @@ def test_a_second_signal_ends_at_once() -> None:
 
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(SystemExit) as caught:
-        make_trainer(make_spec(), listeners=[Impatient()]).train()
+        make_trainer(make_spec(), run=make_run(tmp_path), listeners=[Impatient()]).train()
     assert caught.value.code == 130
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_with_nothing_to_save_a_signal_means_what_it_always_does() -> None:
+    class Interrupt(Listener):
+        def stepped(self, step: StepEvent) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        make_trainer(make_spec(), listeners=[Interrupt()]).train()
 
 
 def test_an_interrupted_evaluation_is_done_again(tmp_path: Path) -> None:
