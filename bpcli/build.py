@@ -33,7 +33,7 @@ def prepare(spec: Spec) -> tuple[Dataset, Network]:
 
 def network_on(spec: Spec, dataset: Dataset) -> Network:
     """The spec's network for data that are read already; raises SpecError."""
-    return network_for(spec, dataset.preparation.description())
+    return network_for(spec, dataset.preparation.description(dataset.examples))
 
 
 def build_network(spec: Spec, dtype: DTypeLike | None = None) -> Network:
@@ -73,7 +73,7 @@ def check(spec: Spec, description: Description) -> Chain | None:
         chain = Chain(_layers(spec, description), description.input_shape)
     except LayerError as error:
         raise _placed(spec, error.place, error.problems[0].message) from None
-    _check_memory(spec, chain)
+    _check_memory(spec, chain, description)
     _check_outputs(spec, chain, description)
     return chain
 
@@ -159,8 +159,13 @@ def _outputs(shape: Shape) -> str:
     return f"outputs of shape {shape}"
 
 
-def _check_memory(spec: Spec, chain: Chain) -> None:
-    """Refuses, before anything is allocated, what this machine's memory cannot hold."""
+def _check_memory(spec: Spec, chain: Chain, description: Description) -> None:
+    """Refuses, before anything is allocated, what this machine's memory cannot hold.
+
+    A batch larger than the data is as large as they are; while that is not known, one example
+    must fit.
+    """
+    batch = min(spec.training.batch_size, description.examples or 1)
     size = np.dtype(spec.dtype).itemsize
     needs = {}
     for node in chain.walk():
@@ -168,7 +173,7 @@ def _check_memory(spec: Spec, chain: Chain) -> None:
             continue  # counted by the layers inside
         declared = flatten(node.layer.parameters(node.input_shape))
         weights = sum(math.prod(shape) for shape, _ in declared.values())
-        values = spec.training.batch_size * math.prod(node.output_shape)
+        values = batch * math.prod(node.output_shape)
         needs[node.layer] = size * (_COPIES * weights + 2 * values)
     available = physical_memory()
     if sum(needs.values()) <= available:

@@ -32,18 +32,19 @@ def usable_rows(examples: Examples, missing: str | None) -> Array | None:
         found += _first_input_gaps(examples)
     if found:
         row, place = min(found)
-        advice = _advice(missing, prediction=examples.targets is None)
+        advice = _advice(missing, target=place < 0, prediction=examples.targets is None)
         raise DataError(f"{_located(examples, row, place)}; {advice}")
     return None
 
 
-def _advice(missing: str | None, *, prediction: bool) -> str:
+def _advice(missing: str | None, *, target: bool, prediction: bool) -> str:
     """What to do about a gap; a prediction is asked for every row, by a network that is trained."""
     if prediction:
         return "fill it, or train with `missing: mean`, which fills such values"
-    if missing is None:
-        return "say `missing: drop` to leave such rows out or `missing: mean` to fill them"
-    return "a target cannot be filled; say `missing: drop` to leave such rows out"
+    if target and missing is not None:
+        return "a target cannot be filled; say `missing: drop` to leave such rows out"
+    mean = "" if target else " or `missing: mean` to fill them"
+    return f"say `missing: drop` to leave such rows out{mean}"
 
 
 def _located(examples: Examples, row: int, place: int) -> str:

@@ -20,6 +20,8 @@ from bpcli.spec.model import Spec
 
 def network_report(spec: Spec, chain: Chain, description: Description) -> Document:
     layers = [_layer(node) for node in chain.walk()]
+    parameters = sum(layer["parameters"] for layer in layers)
+    batch = min(spec.training.batch_size, description.examples or spec.training.batch_size)
     data = {
         "name": spec.name,
         "dtype": spec.dtype,
@@ -29,12 +31,12 @@ def network_report(spec: Spec, chain: Chain, description: Description) -> Docume
         "output_shape": list(chain.output_shape),
         "classes": description.classes and list(description.classes),
         "examples": description.examples,
-        "parameters": sum(layer["parameters"] for layer in layers),
+        "parameters": parameters,
         "multiply_adds": sum(layer["multiply_adds"] for layer in layers),
-        "memory": _memory(spec, chain, sum(layer["parameters"] for layer in layers)),
+        "memory": _memory(spec, chain, parameters, batch),
         "layers": layers,
     }
-    blocks = (headline(spec, chain, description), _table(chain, data), _fields(spec, data))
+    blocks = (headline(spec, chain, description), _table(chain, data), _fields(spec, data, batch))
     return Document(blocks, data)
 
 
@@ -51,11 +53,11 @@ def _layer(node: Node) -> dict[str, Any]:
     }
 
 
-def _memory(spec: Spec, chain: Chain, parameters: int) -> dict[str, int]:
+def _memory(spec: Spec, chain: Chain, parameters: int, batch: int) -> dict[str, int]:
     """Bytes that training holds, by what for; the data and the libraries come on top."""
     number = np.dtype(spec.dtype).itemsize
     moments = len(make_optimizer(spec.optimizer, 1, spec.dtype).state)
-    activations = activation_count(chain) * spec.training.batch_size * number
+    activations = activation_count(chain) * batch * number
     parts = {
         "parameters": parameters * number,
         "gradients": parameters * number,
@@ -94,8 +96,8 @@ def _row(layer: dict[str, Any]) -> list[Span | str]:
     ]
 
 
-def _fields(spec: Spec, data: dict[str, Any]) -> Fields:
-    memory, batch = data["memory"], spec.training.batch_size
+def _fields(spec: Spec, data: dict[str, Any], batch: int) -> Fields:
+    memory = data["memory"]
     activations = memory["activations"] + memory["activation_gradients"]
     # a step multiplies forward once and backward twice
     step = 3 * batch * data["multiply_adds"]

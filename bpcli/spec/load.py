@@ -117,7 +117,8 @@ def _near_files(path: Path) -> str:
 
 def _text(content: bytes, file: str) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        _refuse(file, "is UTF-16; save it as UTF-8")
+        size = 32 if content.startswith(b"\xff\xfe\0\0") else 16
+        _refuse(file, f"is UTF-{size}; save it as UTF-8")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -28,6 +28,35 @@ def test_settings_change_what_is_shown(folder: Path) -> None:
     assert document["memory"]["parameters"] == 8 * document["parameters"]
 
 
+def test_a_batch_larger_than_the_data_takes_no_more_than_they_do(folder: Path) -> None:
+    huge, whole = (
+        results("show", "small.yaml", "--set", f"training.batch_size={size}")
+        for size in (1_000_000_000_000, 60)
+    )
+    assert huge["memory"] == whole["memory"]
+    ended = inside("train", "small.yaml", "-q", "--set", "training.batch_size=1000000000000")
+    assert ended.returncode == 0
+    data = SPEC[SPEC.index("data") : SPEC.index("network")]
+    write_spec(folder, SPEC.replace(data, "data: {path: t.csv}\n"), "t.yaml")
+    (folder / "t.csv").write_text("a,y\n1,u\n2,v\n3,w\n")
+    wide = ("--set", "training.batch_size=1000000000000", "--set", "network.0.dense=1000")
+    assert inside("train", "t.yaml", "-q", *wide).returncode == 0
+    assert results("show", "t.yaml", *wide)["memory"]["activations"] == 4 * 3 * (
+        1 + 1000 + 1000 + 3
+    )
+
+
+@pytest.mark.parametrize("samples", [60, 100_000])
+def test_what_memory_cannot_hold_is_refused_at_its_layer(folder: Path, samples: int) -> None:
+    write_spec(folder, SPEC.replace("samples: 60", f"samples: {samples}"), "small.yaml")
+    units = 6 * 10**13 // samples
+    sizes = ("--set", f"network.0.dense={units}", "--set", "training.batch_size=1000000")
+    ended = inside("train", "small.yaml", *sizes)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("small.yaml:3:11: training this network needs ")
+    assert "TiB of memory, this machine has " in ended.stderr
+
+
 def test_layers_inside_layers(folder: Path) -> None:
     write_spec(folder, SPEC.replace("tanh,", "{residual: [tanh, {dense: 4}]},"), "small.yaml")
     document = results("show", "small.yaml")

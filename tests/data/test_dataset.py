@@ -154,6 +154,9 @@ def test_missing_cells_are_an_error_with_row_and_column(tmp_path: Path) -> None:
     write(tmp_path / "u.csv", "a,t\n1,0\ninf,1\n")
     with pytest.raises(DataError, match=r"u\.csv:3: column 'a' holds 'inf'; say"):
         load(tmp_path, "path: u.csv")
+    write(tmp_path / "v.csv", "a,t\n1,0\n2,\n")
+    with pytest.raises(DataError, match=r"v\.csv:3: column 't' .* leave such rows out$"):
+        load(tmp_path, "path: v.csv")  # a target cannot be filled
 
 
 def test_missing_drop_leaves_rows_out(tmp_path: Path) -> None:

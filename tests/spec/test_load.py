@@ -62,12 +62,21 @@ def test_files_of_all_editors_are_read(tmp_path: Path, content: bytes) -> None:
     [
         (b"a: 1\nb: caf\xe9\n", "{}:2:7: is not UTF-8 text (byte 0xe9); save it as UTF-8"),
         (BASE.encode("utf-16"), "{}: is UTF-16; save it as UTF-8"),
+        (BASE.encode("utf-32"), "{}: is UTF-32; save it as UTF-8"),
         (b"a: 1\0", "{}:1:5: the character U+0000 may not stand in YAML; is it text?"),
         (b"\x1f\x8b\x08", "{}:1:2: is not UTF-8 text (byte 0x8b); save it as UTF-8"),
         (b"#" * 5_000_000, "{}: a spec holds at most 1,048,576 characters"),
         ("€".encode() * 1_800_000, "{}: a spec holds at most 1,048,576 characters"),
     ],
-    ids=["latin-1", "utf-16", "nul", "gzip", "too large", "too large, cut in a character"],
+    ids=[
+        "latin-1",
+        "utf-16",
+        "utf-32",
+        "nul",
+        "gzip",
+        "too large",
+        "too large, cut in a character",
+    ],
 )
 def test_what_is_not_text_is_refused(tmp_path: Path, content: bytes, expected: str) -> None:
     path = written(tmp_path, content)
