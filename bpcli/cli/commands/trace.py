@@ -57,7 +57,7 @@ def command(
     """
     from bpcli.build import prepare
     from bpcli.report.trace import trace
-    from bpcli.report.trace.text import markdown, text
+    from bpcli.report.trace.text import markdown, styled, text
 
     spec = replace(request.load(), dtype="float64")
     dataset, network = prepare(spec)
@@ -86,7 +86,9 @@ def command(
 
         output.write(trace_page(traced, digits=digits))
     else:
-        output.write(text(traced, digits=digits, width=output.environment.width))
+        from bpcli.report.document import Document
+
+        output.show(Document([styled(text(traced, digits=digits, width=output.environment.width))]))
 
 
 def _by_layer(units: tuple[str, ...]) -> dict[str, list[int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bpcli.report.document import Lines, Piece, Span
 from bpcli.report.trace.document import After, Equation, Section, Trace
 
 _INDENT = "  "
@@ -87,6 +88,20 @@ def text(trace: Trace, *, digits: int = 8, width: int = 80) -> str:
     for after in trace.after:
         lines += writer.after(after)
     return "\n".join(lines) + "\n"
+
+
+def styled(text: str) -> Lines:
+    """The same for a terminal with colours: chapters, and the layers at the heads of sections."""
+    return Lines(tuple(map(_styled, text.splitlines())))
+
+
+def _styled(line: str) -> Sequence[Piece]:
+    first, space, rest = line.partition(" ")
+    if not first:  # an equation
+        return [line]
+    if first.removesuffix(",").isupper():
+        return [Span(line, "accent")]
+    return [Span(first, "strong"), Span(space + rest, "muted" if space else "plain")]
 
 
 def markdown(trace: Trace, *, digits: int = 8) -> str:
