@@ -14,6 +14,7 @@ import pytest
 
 from bpcli.data.part import MappedPart
 from bpcli.data.sources import Examples, OptionError, open_source
+from bpcli.data.sources.arrays import read_header
 from bpcli.errors import DataError
 from bpcli.spec.data import SourceOptions
 
@@ -125,6 +126,35 @@ def test_damaged_archives(tmp_path: Path, damage: str) -> None:
     path.write_bytes({"flip": bytes(content), "cut": content[:-30], "text": b"x,y\n1,2\n"}[damage])
     with pytest.raises(DataError, match=r"a\.npz: .*damaged"):
         read(tmp_path, path="a.npz")
+
+
+@pytest.mark.parametrize(
+    "shape", ["(-6, -4)", "(-1, 4)", "(6, (", "(6, __import__('os').system('false'))", "(6, 4"]
+)
+def test_headers_that_are_no_headers(tmp_path: Path, shape: str) -> None:
+    np.save(tmp_path / "x.npy", X)
+    np.save(tmp_path / "y.npy", Y)
+    content = (tmp_path / "x.npy").read_bytes()
+    length, header = len(content) - X.nbytes, str(X.shape)
+    changed = content[:length].decode("latin-1").replace(header, shape)
+    changed = changed.rstrip() + " " * (length - len(changed.rstrip()) - 1) + "\n"
+    (tmp_path / "x.npy").write_bytes(changed.encode("latin-1")[-length:] + X.tobytes())
+    with pytest.raises(DataError, match=r"x\.npy: "):
+        read(tmp_path, inputs="x.npy", targets="y.npy")
+
+
+def test_any_damage_to_a_header_is_refused_or_harmless() -> None:
+    buffer, random = io.BytesIO(), np.random.default_rng(0)
+    np.save(buffer, X)
+    for _ in range(2000):
+        content = bytearray(buffer.getvalue())
+        for place in random.integers(0, len(content) - X.nbytes, random.integers(1, 4)):
+            content[place] = random.choice(list(b"\0\xff'\"()[]{}\\\n ,:-09eL#"))
+        try:
+            header = read_header(io.BytesIO(content), "x.npy", "inputs", len(content))
+        except DataError:
+            continue
+        assert min(header.shape) > 0
 
 
 def test_inputs_and_targets_must_be_as_many(tmp_path: Path) -> None:

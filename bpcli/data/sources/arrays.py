@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -158,13 +159,13 @@ def read_header(file: IO[bytes], place: str, option: str, size: int) -> ArrayHea
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = read(file)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, TokenError):
         raise DataError(f"{place}: not a NumPy array, or a damaged one") from None
     allowed = _NUMBERS + (_TEXT if option == "targets" else "")
     if dtype.kind not in allowed:
         what = "pickled objects" if dtype.hasobject else f"values of dtype {dtype}"
         raise DataError(f"{place}: expected numbers, received {what}; they are not read")
-    if not shape or 0 in shape:
+    if not shape or min(shape) < 1:
         raise DataError(f"{place}: expected an example a row, received the shape {shape}")
     declared, held = math.prod(shape) * dtype.itemsize, size - file.tell()
     if declared != held:
