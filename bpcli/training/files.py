@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from errno import EISDIR
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ def write_atomic(
     ``verify`` reads what was written and raises if it is not good; only then is the file put in
     place. What stood there is kept as ``previous``.
     """
+    if path.is_dir():
+        raise could_not_write(path, IsADirectoryError(EISDIR, os.strerror(EISDIR)))
     temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
     try:
         with temporary.open("wb") as file:

@@ -96,6 +96,10 @@ def test_predictions_as_json_and_in_files(flowers: Path) -> None:
     assert ended.stdout == ""
     assert (flowers / "out.json").read_text(encoding="utf-8") == printed
     assert inside("predict", "runs/flowers", "flowers.csv", "-o", "no/out.csv").returncode == 5
+    for folder in (".", "", ".."):
+        ended = inside("predict", "runs/flowers", "flowers.csv", "-o", folder)
+        assert ended.returncode == 5
+        assert "Is a directory" in ended.stderr
 
 
 def test_numbers_come_back_in_the_units_of_the_data(folder: Path) -> None:

@@ -134,6 +134,18 @@ def test_a_packed_file_that_unpacks_to_far_too_much(tmp_path: Path) -> None:
         read_table(path)
 
 
+def test_names_that_are_asked_for_tell_a_header(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "size,colour\n1,red\n2,colour\n")
+    with pytest.raises(OptionError, match="cannot tell whether this line"):
+        read_table(path)
+    examples = read_table(path, features=("size",), target="colour")
+    assert examples.targets.words == ("red", "colour")
+    with pytest.raises(OptionError, match="no column 'width'; it has no header and the columns"):
+        read_table(path, features=("width",), target="kind")
+    with pytest.raises(OptionError, match="cannot tell whether this line"):
+        read_table(path, features=("sise",), target="colour")
+
+
 @pytest.mark.parametrize("row", ["1,2\n", "\n", "1," * 9999 + "2\n"])
 def test_nothing_is_parsed_of_a_file_that_unpacks_to_far_too_much(
     row: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -109,6 +109,7 @@ def _predict(
     """A row, or object, for each example of the file."""
     from bpcli.data import read_part
     from bpcli.report.predictions import Predictions
+    from bpcli.report.text import plural
 
     # a row that is left out would shift all that follow, so gaps are filled or refused
     data = replace(trained.spec.data, missing=_filling(trained.spec.data.missing))
@@ -121,7 +122,7 @@ def _predict(
         digits=_DIGITS[trained.spec.dtype],
     )
     text = predictions.json(run=name, file=file) if kind == "json" else predictions.csv()
-    _deliver(text, to, output, f"{len(part):,} predictions")
+    _deliver(text, to, output, plural(len(part), "prediction"))
 
 
 def _write_on(
@@ -134,6 +135,7 @@ def _write_on(
     writing: dict[str, Any],
 ) -> None:
     """The prompt and what the network makes of it; shown as it comes."""
+    from bpcli.report.text import plural
     from bpcli.training.files import to_json
     from bpcli.training.generation import generate
 
@@ -147,7 +149,7 @@ def _write_on(
     text = prompt + "".join(characters)
     if kind == "json":
         text = to_json({"run": name, "prompt": prompt, **options, "text": text}, indent=2)
-    _deliver(text + "\n", to, output, f"{options['length']:,} characters")
+    _deliver(text + "\n", to, output, plural(options["length"], "character"))
 
 
 def _deliver(text: str, to: str | None, output: Output, what: str) -> None:

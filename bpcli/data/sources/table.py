@@ -172,6 +172,9 @@ class Table(Source):
         if self.header_option is not None:
             return self.header_option
         first, *rest = self._head_rows
+        asked, present = self._asked_names, {cell.strip() for cell in first}
+        if asked and asked <= present:
+            return True
         words = [
             (cell.strip(), [row[n].strip() for row in rest if n < len(row)])
             for n, cell in enumerate(first)
@@ -187,11 +190,20 @@ class Table(Source):
             return False
         if over_numbers > again or (not again and len(words) == len(first)):
             return True
+        if asked and not asked & present:
+            return False
         raise OptionError(
             "header",
             f"{self.path}:1: cannot tell whether this line holds the columns' names or data; "
             "say `header: true` or `header: false`",
         )
+
+    @property
+    def _asked_names(self) -> set[str]:
+        """The columns that are asked for by a name; a number may stand for a column without one."""
+        target = self.target if isinstance(self.target, (tuple, list)) else (self.target,)
+        asked = (str(name) for name in (*(self.selected or ()), *target) if name is not None)
+        return {name for name in asked if not name.isdecimal()}
 
     @cached_property
     def names(self) -> tuple[str, ...]:
