@@ -99,7 +99,7 @@ def _table(rows: Sequence[Row], lines: Sequence[dict[str, Any]], judged: str) ->
         if isinstance(value, float) and name not in settings and name != "seconds"
     ]
     figures = [judged, *[name for name in dict.fromkeys(numeric) if name != judged][:_FIGURES]]
-    columns = [Column("job"), *(Column(_short(path), shortens=True) for path in settings)]
+    columns = [Column("job"), *(Column(name, shortens=True) for name in _told_apart(settings))]
     columns += [Column(name) for name in figures]
     cells: list[list[Piece]] = [
         [
@@ -110,6 +110,14 @@ def _table(rows: Sequence[Row], lines: Sequence[dict[str, Any]], judged: str) ->
         for row in rows
     ]
     return Table(tuple(columns), cells)
+
+
+def _told_apart(paths: Sequence[str]) -> list[str]:
+    """The last name of each path, of those that are alike the last two."""
+    ends = [path.rpartition(".")[2] for path in paths]
+    return [
+        end if ends.count(end) == 1 else _short(path) for path, end in zip(paths, ends, strict=True)
+    ]
 
 
 def _short(path: str) -> str:

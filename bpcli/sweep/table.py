@@ -12,10 +12,13 @@ from bpcli.training.metrics import LARGER_IS_BETTER
 
 Row = dict[str, Any]
 # what a sweep is judged by unless it is said: the first of these that its results have
-_JUDGED_BY = tuple(
-    f"{part}.{metric}"
-    for part in ("validation", "test", "train")
-    for metric in ("accuracy", "r2", "loss")
+_JUDGED_BY = (
+    *(
+        f"{part}.{metric}"
+        for part in ("validation", "test", "train")
+        for metric in ("accuracy", "r2", "loss")
+    ),
+    "gradient_slope",
 )
 
 
@@ -30,10 +33,16 @@ def judged_by(rows: Sequence[Row]) -> str:
 
 
 def best_first(rows: Sequence[Row], figure: str) -> list[Row]:
-    """The rows sorted by the figure, those without it last."""
+    """The rows sorted by the figure, those without it last; of slopes, the flattest is best."""
     sign = -1 if figure.rpartition(".")[2] in LARGER_IS_BETTER else 1
-    return sorted(rows, key=lambda row: sign * value if (value := _number(row, figure)) is not None
-                  else math.inf)  # fmt: skip
+
+    def rank(row: Row) -> float:
+        value = _number(row, figure)
+        if value is None:
+            return math.inf
+        return abs(value) if figure.endswith("slope") else sign * value
+
+    return sorted(rows, key=rank)
 
 
 @dataclass(frozen=True)

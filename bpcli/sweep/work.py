@@ -5,12 +5,16 @@ The data of the sweep are read once a worker, not once a job.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
 
 from bpcli.build import network_on
 from bpcli.data import Dataset, load_data
+from bpcli.diagnosis.diagnosis import diagnose
+from bpcli.diagnosis.options import options_of
+from bpcli.diagnosis.probe import Probe
 from bpcli.errors import BpcliError
 from bpcli.spec.model import Spec
 from bpcli.sweep.jobs import Job, result_line
@@ -51,7 +55,30 @@ def _train(spec: Spec) -> dict[str, Any]:
     }
 
 
-DO: dict[str, Callable[[Spec], dict[str, Any]]] = {"train": _train}
+def _diagnose(spec: Spec) -> dict[str, Any]:
+    """How gradients flow as the network starts, as `bpcli diagnose --no-train` tells.
+
+    χ₁ is the factor of the gradient's square a layer, exp(2 slope); one figure says how far from
+    critical a network is, measured and predicted. Backward passes are not checked at every point.
+    """
+    options, dataset = options_of(spec), _dataset(spec)
+    evidence = Probe(spec, dataset, options.thresholds).evidence(train=False, check=False)
+    found = diagnose(evidence, options.ignore)
+    flow = found.flow.as_json()
+    return {
+        "healthy": found.healthy,
+        "findings": " ".join(finding.name for finding in found.findings),
+        **flow,
+        "chi": _chi(flow["gradient_slope"]),
+        "predicted_chi": _chi(flow["predicted_gradient_slope"]),
+    }
+
+
+def _chi(slope: float | None) -> float | None:
+    return None if slope is None else math.exp(min(2 * slope, 700.0))
+
+
+DO: dict[str, Callable[[Spec], dict[str, Any]]] = {"train": _train, "diagnose": _diagnose}
 
 
 def _dataset(spec: Spec) -> Dataset:

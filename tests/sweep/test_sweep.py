@@ -58,6 +58,30 @@ def test_an_interrupted_sweep_goes_on_and_a_torn_line_is_repaired(tmp_path: Path
     assert bits(folder) == whole
 
 
+def test_diagnose_measures_gradient_flow_at_every_point(tmp_path: Path) -> None:
+    """χ₁ of wide tanh networks with σ_b² = 0.05 by theory: 0.939 and 1.134 (Poole et al. 2016)."""
+    spec = tmp_path / "tanh.yaml"
+    spec.write_text(
+        "data: {generate: {gaussian: {samples: 32, features: 200}}, scale: 0.4}\n"
+        "network:\n"
+        "  - repeat: {times: 20, layers: [{dense: {units: 200, init: {variance_scaling: "
+        "{scale: 1.5}}, bias: {normal: {std: 0.22360680}}}}, tanh]}\n"
+        "  - dense: 2\n"
+        "loss: cross_entropy\n"
+    )
+    path = "network.0.repeat.layers.0.dense.init.variance_scaling.scale"
+    run = bpcli("sweep", spec, "--do", "diagnose", "--vary", f"{path}=2.5,1.5",
+                folder=tmp_path)  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    above, below = lines(tmp_path / "sweeps" / "tanh")
+    assert (below["healthy"], below["findings"]) == (True, "")
+    assert below["chi"] == pytest.approx(0.939, rel=0.02)
+    assert above["chi"] == pytest.approx(1.134, rel=0.02)
+    for line in (below, above):
+        assert line["chi"] == pytest.approx(line["predicted_chi"], rel=0.02)
+    assert run.stdout.splitlines()[1].split()[1] == "1.5"  # the flattest first
+
+
 def test_one_process_and_two_give_the_same_bits(tmp_path: Path) -> None:
     spec = write_spec(tmp_path)
     for count in ("1", "2"):
