@@ -6,10 +6,18 @@ import textwrap
 from collections.abc import Iterable
 
 from bpcli.diagnosis.rules import RULES, Rule
+from bpcli.diagnosis.rules.wrong_gradient import WrongGradient
 from bpcli.ideas import Idea, find_idea, ideas
 from bpcli.report.document import Block, Column, Document, Lines, Piece, Span, Table
 
 _WIDTH = 80
+_REST = """\
+data: {generate: {blobs: {samples: 600, classes: 10}}, split: {validation: 0.2}}
+network: [{dense: 64}, relu, {dense: 10}]
+loss: cross_entropy
+optimizer: {adam: {learning_rate: 0.001}}
+training: {epochs: 20}
+"""
 
 
 def contents() -> Document:
@@ -44,12 +52,27 @@ def idea_page(idea: Idea) -> Document:
 
 
 def _to_try(idea: Idea) -> list[Block]:
-    command = (f"  bpcli explain {idea.name} --spec |", f"    {idea.command}")
     return [
         _section("Formula", _indented(idea.formula)),
         _section("Try", _indented(idea.spec)),
-        Lines(command),
+        _command(idea.name, idea.command),
     ]
+
+
+def _command(name: str, command: str) -> Lines:
+    return Lines((f"  bpcli explain {name} --spec |", f"    {command}"))
+
+
+def whole_spec(rule: Rule) -> str | None:
+    """The example of a finding with all that it leaves out; None where no spec shows it."""
+    idea, example = find_idea(rule.name), rule.explanation.example
+    if idea is not None:
+        return idea.spec
+    if rule.name == WrongGradient.name:  # it takes a layer of one's own
+        return None
+    given = {line.partition(":")[0] for line in example.splitlines() if line[0] not in " -"}
+    rest = [line for line in _REST.splitlines() if line.partition(":")[0] not in given]
+    return "\n".join([*rest, example, ""])
 
 
 def _references(idea: Idea) -> list[str]:
@@ -79,6 +102,8 @@ def explanation(rule: Rule) -> Document:
         blocks += _to_try(idea)
     else:
         blocks.append(_section("Example", _indented(text.example)))
+        if whole_spec(rule) is not None:
+            blocks.append(_command(rule.name, "bpcli diagnose -"))
     blocks.append(_section("Cure", _filled(text.cure)))
     references = _references(idea) if idea is not None else _filled(text.reference)
     blocks.append(_section("References" if idea is not None else "Reference", references))

@@ -7,12 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from bpcli.diagnosis.rules import RULES, Rule
 from bpcli.ideas import Idea, find_idea, ideas, parse_idea
 from bpcli.report.reference import reference
-from bpcli.spec import parse_spec
 
 from .program import bpcli, environment, inside, results, strict_json
 
@@ -38,13 +36,17 @@ def test_pages_fit_80_columns(name: str) -> None:
     assert "…" not in ended.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rule", [rule for rule in RULES if rule.name != "wrong-gradient"], ids=lambda rule: rule.name
 )
-def test_what_a_finding_shows_is_a_piece_of_a_spec(rule: Rule) -> None:
-    pieces = yaml.safe_load(rule.explanation.example.replace("..., ", ""))
-    whole = {"data": {"generate": "xor"}, "network": [{"dense": 2}], "loss": "mse"} | pieces
-    assert parse_spec(yaml.safe_dump(whole))
+def test_the_spec_of_a_finding_shows_it(rule: Rule, tmp_path: Path) -> None:
+    """As a finding of its own, or as what follows from another one."""
+    spec = inside("explain", rule.code, "--spec").stdout
+    ended = bpcli("diagnose", "-", "--format", "json", stdin=spec, folder=tmp_path)
+    found = strict_json(ended.stdout)["findings"]
+    hence = [name for each in found for name in each["evidence"].get("symptoms", [])]
+    assert rule.name in [*(each["name"] for each in found), *hence]
 
 
 @pytest.mark.parametrize("idea", ideas(), ids=lambda idea: idea.name)
@@ -82,7 +84,8 @@ def test_a_page_that_lacks_a_section() -> None:
     ("arguments", "message"),
     [
         (("chain-rul",), "did you mean 'chain-rule'?"),
-        (("BP101", "--spec"), "--spec goes with an idea"),
+        (("BP001", "--spec"), "it takes a layer of one's own"),
+        (("chain-rul", "--spec"), "did you mean 'chain-rule'?"),
         (("zzz",), "`bpcli explain` lists all"),
     ],
 )

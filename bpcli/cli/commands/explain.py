@@ -12,7 +12,7 @@ from bpcli.cli.parameters import output_parameters
 @click.command()
 @click.argument("name", metavar="[CODE]", required=False, shell_complete=complete_explained)
 @click.option(
-    "--spec", "spec_only", is_flag=True, help="Print only the spec that shows an idea, to pipe on."
+    "--spec", "spec_only", is_flag=True, help="Print only the spec that shows it, to pipe on."
 )
 @output_parameters
 def command(name: str | None, spec_only: bool, output: Output) -> None:
@@ -21,29 +21,28 @@ def command(name: str | None, spec_only: bool, output: Output) -> None:
     \b
       bpcli explain
       bpcli explain BP101
-      bpcli explain dead-units
+      bpcli explain dead-units --spec | bpcli diagnose -
       bpcli explain initialisation --spec | bpcli diagnose -
     """
     from bpcli.diagnosis.rules import find_rule
     from bpcli.ideas import find_idea
-    from bpcli.report.explanation import contents, explanation, idea_page
+    from bpcli.report.explanation import contents, explanation, idea_page, whole_spec
 
     if name is None:
         output.show(contents())
         return
     rule, idea = find_rule(name), find_idea(name)
+    if rule is None and idea is None:
+        raise click.UsageError(f"there is no finding or idea {name!r}{_hint(name)}")
     if spec_only:
-        if idea is None:
-            raise click.UsageError(
-                f"--spec goes with an idea, and {name} has none; `bpcli explain` lists them"
-            )
-        output.write(idea.spec)
+        spec = whole_spec(rule) if rule is not None else idea.spec if idea is not None else None
+        if spec is None:
+            raise click.UsageError(f"{name} has no spec: it takes a layer of one's own to show it")
+        output.write(spec)
     elif rule is not None:
         output.show(explanation(rule))
     elif idea is not None:
         output.show(idea_page(idea))
-    else:
-        raise click.UsageError(f"there is no finding or idea {name!r}{_hint(name)}")
 
 
 def _hint(name: str) -> str:

@@ -27,7 +27,8 @@ network:
   - repeat:
       times: 10
       layers: [{dense: {units: 64, init: {normal: {std: 1.0}}}}, relu]
-  - dense: 10""",
+  - dense: 10
+optimizer: {sgd: {learning_rate: 0.01}}""",
         cure="""\
 Weights of variance 2 / fan_in for ReLU (he_normal) or 1 / fan_in otherwise; an activation that does
 not grow like exp(x); scaled inputs; normalization between the layers.""",

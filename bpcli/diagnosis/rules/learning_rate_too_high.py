@@ -23,7 +23,8 @@ often above 0.1; about 1e-3 is usual.""",
         why="""\
 Beyond 2 / (largest curvature) every step of gradient descent ends higher than it began. With
 adaptive optimizers the weights are thrown to where units saturate or die, and stay there.""",
-        example="optimizer: {adam: {learning_rate: 2.0}}",
+        example="""\
+optimizer: {sgd: {learning_rate: 100}}""",
         cure="The learning rate that the range test found; warm-up, or clipping of the gradient.",
         reference="LeCun et al. 1998; Smith 2017 (range test); Cohen et al. 2021 (stability)",
     )

@@ -23,7 +23,8 @@ about 1e-3 is usual.""",
         why="""\
 The loss falls, but so slowly that the epochs are over first. A low rate that gets there is no
 finding.""",
-        example="optimizer: {sgd: {learning_rate: 0.00001}}",
+        example="""\
+optimizer: {sgd: {learning_rate: 0.00001}}""",
         cure="The learning rate that the range test found, or an adaptive optimizer.",
         reference="Smith 2017 (range test); Karpathy, CS231n (update:weight ratio)",
     )

@@ -21,7 +21,7 @@ many steps. Gradients, signals, inputs, outputs and learning rate look sound."""
         why="""\
 The plain network shows that there is something to learn, and enough steps to learn some of it.""",
         example="""\
-network: [{dense: 1}, tanh, {dense: 10}]  # one number must carry ten classes""",
+network: [{dense: 64}, relu, {dense: 1}, relu, {dense: 10}]  # a neck of one""",
         cure="""\
 Wider layers where one is very narrow; less dropout or l2; more epochs; the layers that suit the
 data (convolutions for images, recurrent layers for sequences).""",

@@ -24,8 +24,8 @@ Cross-entropy of ten classes on softmaxed logits cannot fall below ln(1 + 9/e) =
 gradient goes through two softmaxes, both nearly flat. A sigmoid in front of standardized targets
 can reach less than half of them.""",
         example="""\
-network: [..., {dense: 10}, softmax]
-loss: cross_entropy              # takes logits""",
+network: [{dense: 64}, relu, {dense: 10}, softmax]
+loss: cross_entropy  # takes logits""",
         cure="Take the last activation away; or scale the targets into its bounds (minmax).",
         reference="Bridle 1990; Goodfellow, Bengio & Courville 2016, section 6.2.2",
     )

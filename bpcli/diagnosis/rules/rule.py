@@ -14,7 +14,7 @@ class Explanation(NamedTuple):
 
     what: str
     why: str
-    example: str  # a piece of a spec that shows it
+    example: str  # a piece of a spec that shows it; `whole_spec` makes it whole
     cure: str
     reference: str
 

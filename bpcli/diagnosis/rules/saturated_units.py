@@ -24,8 +24,10 @@ There the slope is less than a tenth of the largest: gradients do not pass, and 
 switch that training can no longer move.""",
         example="""\
 network:
-  - dense: {units: 64, init: {normal: {std: 1.0}}}
-  - tanh""",
+  - dense: {units: 64, bias: {constant: 9}}
+  - tanh
+  - dense: 10
+optimizer: {sgd: {learning_rate: 0.01}}""",
         cure="""\
 Smaller initial weights (lecun_normal, orthogonal), scaled inputs; if units saturate while training,
 a lower learning rate or clipping.""",

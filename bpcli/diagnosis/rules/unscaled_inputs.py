@@ -23,7 +23,10 @@ Initializers keep a signal of size 1 at size 1. Inputs of size 1,000 saturate or
 units, and make the curvature, which grows with the square of the inputs, too large for the learning
 rate; columns of different sizes make it long in some directions and short in others. Unscaled
 inputs that do no harm are no finding.""",
-        example="data: {path: cars.csv}          # weight in thousands, acceleration in tens",
+        example="""\
+data:
+  generate: {blobs: {samples: 600, classes: 10}}
+  scale: 0.001  # inputs of that size""",
         cure="data: {scale: standard}, or minmax.",
         reference="LeCun et al. 1998 (Efficient BackProp), section 4.3",
     )
