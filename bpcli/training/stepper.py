@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bpcli.network import Network
-from bpcli.network.network import streams
+from bpcli.network import Network, threads
+from bpcli.network.network import LARGE, streams
 from bpcli.optimization import clip, make_optimizer, make_schedule
 from bpcli.spec.model import Spec
 from bpcli.training.batches import Batches, Rows
@@ -38,6 +38,8 @@ class Stepper:
         self._parameters = network.parameters.trainable
         self._gradients = network.gradients.trainable
         self.optimizer = make_optimizer(spec.optimizer, self._parameters.size, network.dtype)
+        if self._parameters.size >= LARGE:
+            self.optimizer.share = threads.share
         self.on_batch: Callable[[Array, Array, float], None] | None = None
 
         self.steps = self.examples = 0  # examples: of the last step
@@ -58,6 +60,10 @@ class Stepper:
             self.batches.rewind()
         start = self.batches.position
         random = self.dropout.bit_generator.state if self._stochastic else None
+        with self.network.threads():
+            return self._step(recorder, start, random)
+
+    def _step(self, recorder: Recorder | None, start: int, random: Any) -> float:
         if recorder is not None:
             recorder.begin(self.network, self.steps + 1)
         loss = self._loss_and_gradients()

@@ -90,3 +90,11 @@ def test_a_shared_product_is_the_product() -> None:
         with threads.taken_over():
             threads.matmul(left, right, out)
         np.testing.assert_allclose(out, a @ b, rtol=1e-10, atol=1e-10)
+
+
+def test_threads_keep_the_error_state_of_their_caller() -> None:
+    def kept(part: slice) -> str:
+        return np.geterr()["over"]
+
+    with np.errstate(over="raise"):
+        assert set(threads.run(kept, threads.parts(20, MANY))) == {"raise"}

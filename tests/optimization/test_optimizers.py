@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bpcli.network import threads
 from bpcli.optimization import make_optimizer
 from bpcli.optimization import optimizer as optimizer_module
 from bpcli.spec.optimization import OPTIMIZERS
@@ -17,6 +18,7 @@ REFERENCE: dict[str, Any] = json.loads(
     (Path(__file__).parent.parent / "reference" / "optimizers.json").read_text(encoding="utf-8")
 )
 CASES = REFERENCE["optimizers"]
+MANY = 10**9  # values
 
 
 def optimizer_of(case: str, size: int, dtype: str) -> Any:
@@ -56,6 +58,24 @@ def test_blocks_change_no_bit(case: str, monkeypatch: pytest.MonkeyPatch) -> Non
         ends.append(parameters)
     assert ends[0].tobytes() == ends[1].tobytes()
     assert not np.array_equal(ends[0], start)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_blocks_shared_among_threads_change_no_bit(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    start, gradient = random.normal(size=1000), random.normal(size=1000)
+    monkeypatch.setattr(optimizer_module, "BLOCK", 64)
+    found = []
+    for shared in (False, True):
+        optimizer, parameters = optimizer_of(case, 1000, "float64"), start.copy()
+        if shared:
+            optimizer.share = lambda work, blocks, _: threads.run(work, threads.parts(blocks, MANY))
+        for _ in range(3):
+            optimizer.step(parameters, gradient, 0.01)
+        found.append(parameters)
+    assert np.array_equal(*found)
 
 
 @pytest.mark.parametrize("case", CASES)
