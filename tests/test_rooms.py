@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,27 @@ def test_imports_run_one_way(file: Path) -> None:
     for package, owners in OWNERS.items():
         if here not in owners:
             assert package not in {name.split(".")[0] for name in imports(file)}
+
+
+def test_the_design_names_every_room() -> None:
+    design = (ROOT.parent / "docs" / "design.md").read_text(encoding="utf-8")
+    rows = [line for line in design.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`([\w.]+/?)`", row.split("|")[1])}
+    there = {f"{path.name}/" for path in ROOT.iterdir() if path.is_dir()}
+    there |= {path.name for path in ROOT.glob("*.py")}
+    assert named == there - {"__pycache__/", "__init__.py", "__main__.py"}
+
+
+@pytest.mark.parametrize("place", sorted(MAY_IMPORT))
+def test_the_design_tells_what_a_room_imports(place: str) -> None:
+    """What the table of the design allows is allowed here, and is all that the room does."""
+    design = (ROOT.parent / "docs" / "design.md").read_text(encoding="utf-8")
+    row = re.search(rf"^\| .*`{place}(?:/|\.py)`.*$", design, re.MULTILINE)
+    assert row is not None
+    said = set(re.findall(r"`(\w+)`", row[0].split("|")[3]))
+    ours = {name for file in FILES if room(file) == place for name in imports(file)}
+    done = {name.split(".")[1] for name in ours if name.startswith("bpcli.")}
+    assert done - {place, "errors", "memory"} <= said <= MAY_IMPORT[place]
 
 
 def loaded_by(statement: str) -> set[str]:

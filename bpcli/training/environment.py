@@ -76,6 +76,7 @@ _BITS = {
     "blas.threads": "the number of BLAS threads",
     "cpu": "the processor",
     "data_sha256": "the data",
+    "spec_sha256": "the run's spec.yaml",
     "bpcli": "the bpcli version",
 }
 
@@ -86,7 +87,7 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     for key, name in _BITS.items():
         old, new = _at(before, key), _at(now, key)
         if old != new:
-            shown = "" if key == "data_sha256" else f" from {old} to {new}"
+            shown = "" if key.endswith("_sha256") else f" from {old} to {new}"
             found.append(
                 f"{name} changed{shown} since the run began; the weights will not be those of an "
                 "uninterrupted run to the bit"

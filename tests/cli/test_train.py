@@ -165,7 +165,9 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(folder: Pat
     saved = run / "spec.yaml"
     saved.write_text(saved.read_text().replace("epochs: 100000", f"epochs: {epochs}"))
     write_spec(folder, LONG.replace("100000", str(epochs)), "small.yaml")
-    assert inside("train", "--resume", "runs/small/1", "-q").returncode == 0
+    ended = inside("train", "--resume", "runs/small/1", "-q")
+    assert ended.returncode == 0
+    assert "the run's spec.yaml changed since the run began" in ended.stderr
     assert inside("train", "small.yaml", "-q").returncode == 0
     resumed, whole = last_weights(run), last_weights(folder / "runs/small/2")
     assert resumed.tobytes() == whole.tobytes()
