@@ -18,7 +18,7 @@ from bpcli.diagnosis.measurement import Measurement, batches_of, measure
 from bpcli.diagnosis.options import options_of
 from bpcli.diagnosis.prediction import Prediction, predict, signal_of
 from bpcli.diagnosis.reference import Expectation, expectation
-from bpcli.diagnosis.remedies import remedies_for
+from bpcli.diagnosis.remedies import with_remedies
 from bpcli.diagnosis.thresholds import Thresholds
 from bpcli.diagnosis.trial import (
     Trial,
@@ -67,11 +67,7 @@ def diagnose_spec(
     evidence = probe.evidence(train=train)
     found = diagnose(evidence, options.ignore)
     input_shape = dataset.preparation.inputs.shape
-    findings = tuple(
-        finding.with_remedies(remedies_for(finding, spec, input_shape, layers))
-        for finding in found.findings
-    )
-    return replace(found, findings=findings)
+    return replace(found, findings=with_remedies(found.findings, spec, input_shape, layers))
 
 
 def _fault(fault: Fault) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from bpcli.diagnosis.log import add_what_happened, diagnose_log, read_log
 from bpcli.diagnosis.options import options_of
 from bpcli.diagnosis.prediction import predict, signal_of
 from bpcli.diagnosis.reference import Expectation, expectation
+from bpcli.diagnosis.remedies import with_remedies
 from bpcli.diagnosis.trial import sample
 from bpcli.diagnosis.verdict import Verdict
 from bpcli.errors import BpcliError
@@ -60,7 +62,9 @@ def diagnose_run(
     )
     add_what_happened(evidence, lines)
     _judge(evidence, run, spec, dataset)
-    return diagnose(evidence, options.ignore)
+    found = diagnose(evidence, options.ignore)
+    input_shape = dataset.preparation.inputs.shape
+    return replace(found, findings=with_remedies(found.findings, spec, input_shape, layers))
 
 
 def _judge(evidence: Evidence, run: RunDirectory, spec: Spec, dataset: Dataset) -> None:

@@ -31,3 +31,9 @@ def test_a_run_is_judged_by_where_its_loss_is_now(
     assert [each["name"] for each in strict_json(ended.stdout)["findings"]] == names
     assert ("BP" in ended.stderr) == bool(names)
     assert ended.returncode == (1 if names else 0)
+    diagnosed = bpcli("diagnose", "runs/deep", "--format", "json", folder=tmp_path)
+    findings = strict_json(diagnosed.stdout)["findings"]
+    assert [each["name"] for each in findings] == names
+    for finding in findings:
+        (change, *_) = finding["remedies"][0]["changes"]
+        assert change["path"] == "network.0.repeat.layers.1"

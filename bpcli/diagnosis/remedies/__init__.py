@@ -7,6 +7,6 @@ one or several of them, each looking at what those before it have made of the sp
 from __future__ import annotations
 
 from bpcli.diagnosis.remedies.courses import EVERYTHING, Course, courses_for
-from bpcli.diagnosis.remedies.prescribing import prescribe, remedies_for
+from bpcli.diagnosis.remedies.prescribing import prescribe, remedies_for, with_remedies
 
-__all__ = ["EVERYTHING", "Course", "courses_for", "prescribe", "remedies_for"]
+__all__ = ["EVERYTHING", "Course", "courses_for", "prescribe", "remedies_for", "with_remedies"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from bpcli.diagnosis.finding import Change, Finding, Remedy
 from bpcli.diagnosis.remedies.courses import Course, courses_for
@@ -38,6 +38,16 @@ def prescribe(
         words.append(found[0])
         changes += found[1]
     return Remedy("; ".join(words), tuple(changes)), spec
+
+
+def with_remedies(
+    findings: Iterable[Finding], spec: Spec, input_shape: Shape, layers: Layers = None
+) -> tuple[Finding, ...]:
+    """The findings, each with its remedies for this spec."""
+    return tuple(
+        finding.with_remedies(remedies_for(finding, spec, input_shape, layers))
+        for finding in findings
+    )
 
 
 def remedies_for(
