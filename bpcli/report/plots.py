@@ -109,6 +109,11 @@ def _heat_map(axes: Any, chart: HeatMap) -> None:
     axes.grid(visible=False)
     _name(axes.set_xticks, chart.columns, rotation=0, ha="center", most=10)
     _name(axes.set_yticks, chart.rows)
+    if chart.contour:
+        style = {"color": "white", "linewidth": 3.5}, {"color": "black", "linewidth": 1.5}
+        for each, label in zip(style, ("", chart.contour_name), strict=True):
+            axes.plot(*zip(*chart.contour, strict=True), label=label or None, **each)
+        axes.legend(loc="best")
     axes.figure.colorbar(image, ax=axes, pad=0.01)
 
 

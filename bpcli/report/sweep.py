@@ -9,11 +9,13 @@ from bpcli.report.charts import HeatMap
 from bpcli.report.document import Block, Column, Document, Fields, Lines, Piece, Span, Table
 from bpcli.report.text import duration, number
 from bpcli.sweep.sweep import Progress, Sweep
-from bpcli.sweep.table import Grid, Row, best_first, grid_of, judged_by, rows_of
+from bpcli.sweep.table import Grid, Row, best_first, contour_of, grid_of, judged_by, rows_of
 
 _SHOWN = 10  # jobs, best first
 _FIGURES = 3  # beside the one that jobs are judged by
 _SHADES = "·░▒▓█"
+_NUMBERED = 5  # columns of a grid whose numbers still fit 80
+_WIDTH = 76
 
 
 def plan(sweep: Sweep, jobs: int, seconds: float | None, workers: int) -> Document:
@@ -71,7 +73,7 @@ def summary(
         blocks.append(Lines((f"... {len(good) - _SHOWN:,} more in {folder}/results.csv",)))
     grid = grid_of(good, *over, judged) if over else None
     if grid is not None:
-        blocks.append(_heat(grid))
+        blocks += _heat(grid)
     failed = [row for row in rows if "error" in row]
     if failed:
         blocks.append(
@@ -96,7 +98,9 @@ def _table(rows: Sequence[Row], lines: Sequence[dict[str, Any]], judged: str) ->
         name
         for row in rows
         for name, value in row.items()
-        if isinstance(value, float) and name not in settings and name != "seconds"
+        if isinstance(value, float)
+        and name not in (*settings, "seconds")
+        and not name.endswith("_error")
     ]
     figures = [judged, *[name for name in dict.fromkeys(numeric) if name != judged][:_FIGURES]]
     columns = [Column("job"), *(Column(name, shortens=True) for name in _told_apart(settings))]
@@ -104,7 +108,7 @@ def _table(rows: Sequence[Row], lines: Sequence[dict[str, Any]], judged: str) ->
     cells: list[list[Piece]] = [
         [
             str(row["job"]),
-            *(str(row.get(path, "")) for path in settings),
+            *(_value(row.get(path, "")) for path in settings),
             *(_figure(row.get(name)) for name in figures),
         ]
         for row in rows
@@ -130,34 +134,81 @@ def _figure(value: object) -> str:
     return number(float(value)) if isinstance(value, int | float) else "–"
 
 
-def _heat(grid: Grid) -> Table:
-    """A cell a pair of values: the number, and a shade from the smallest to the largest."""
+def _heat(grid: Grid) -> list[Block]:
+    """A cell a pair of values: a shade from the smallest to the largest, with the number where
+    there is room."""
     known = [cell for row in grid.cells for cell in row if cell is not None]
     low, high = min(known, default=0.0), max(known, default=1.0)
+    if len(grid.x_values) > _NUMBERED:
+        return [_shades_alone(grid, low, high)]
     title = Column(f"{_short(grid.y)} \\ {_short(grid.x)}", "left")
-    columns = (title, *(Column(str(value)) for value in grid.x_values))
+    columns = (title, *(Column(_value(value)) for value in grid.x_values))
     rows: list[list[Piece]] = [
-        [str(y), *(_shaded(cell, low, high) for cell in cells)]
+        [_value(y), *(_shaded(cell, low, high) for cell in cells)]
         for y, cells in zip(grid.y_values, grid.cells, strict=True)
     ]
-    return Table(columns, rows, [[grid.figure] + [""] * len(grid.x_values)])
+    return [Table(columns, rows, [[grid.figure] + [""] * len(grid.x_values)])]
+
+
+def _shades_alone(grid: Grid, low: float, high: float) -> Lines:
+    """A row of shades for each value, two characters wide where that fits a terminal."""
+    values = [_value(y) for y in grid.y_values]
+    label = max(map(len, values))
+    wide = 2 if label + 2 * len(grid.x_values) <= _WIDTH else 1
+    first, last = _value(grid.x_values[0]), _value(grid.x_values[-1])
+    gap = max(1, wide * len(grid.x_values) - len(first) - len(last))
+    return Lines((
+        f"{grid.figure}: {_SHADES[0]} {number(low, 3)} to {_SHADES[-1]} {number(high, 3)}",
+        f"down {_short(grid.y)}, across {_short(grid.x)}",
+        "",
+        *(f"{value:>{label}}  " + "".join(wide * _shade(cell, low, high) for cell in cells)
+          for value, cells in zip(values, grid.cells, strict=True)),
+        f"{'':{label}}  {first}{'':{gap}}{last}",
+    ))  # fmt: skip
+
+
+def _value(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def grid_chart(
-    lines: Sequence[dict[str, Any]], over: tuple[str, str], figure: str | None
+    lines: Sequence[dict[str, Any]],
+    over: tuple[str, str],
+    figure: str | None,
+    contour: tuple[str, float] | None = None,
 ) -> HeatMap:
-    """The figure over two varied paths, as a picture."""
+    """The figure over two varied paths, as a picture; ``contour``: a line where another figure
+    takes a value."""
     good = [row for row in rows_of(lines) if "error" not in row]
     grid = grid_of(good, *over, figure or judged_by(good))
     return HeatMap(
         f"{grid.figure}, the mean over everything else that varies",
-        grid.x, grid.y, [str(value) for value in grid.x_values],
-        [str(value) for value in grid.y_values], grid.cells, logarithmic=False,
+        grid.x, grid.y, [_value(value) for value in grid.x_values],
+        [_value(value) for value in grid.y_values], grid.cells, logarithmic=False,
+        contour=contour_of(grid_of(good, *over, contour[0]), contour[1]) if contour else (),
+        contour_name=f"{contour[0]} = {contour[1]:g}" if contour else "",
     )  # fmt: skip
+
+
+def sweep_page(document: Document, chart: HeatMap | None, name: str, jobs: int) -> str:
+    """One HTML file: the heat map, where there is one, and what the terminal shows."""
+    from bpcli.report.html.charts import heat_map
+    from bpcli.report.html.document import blocks
+    from bpcli.report.html.page import page
+
+    picture = heat_map(chart) if chart is not None else ""
+    sections = [("", picture), ("Results, best first", blocks(document.blocks))]
+    return page(f"{name}: a sweep", f"{jobs:,} jobs", [each for each in sections if each[1]])
 
 
 def _shaded(cell: float | None, low: float, high: float) -> str:
     if cell is None:
         return "–"
+    return f"{number(cell, 3)} {_shade(cell, low, high)}"
+
+
+def _shade(cell: float | None, low: float, high: float) -> str:
+    if cell is None:
+        return " "
     share = (cell - low) / (high - low) if high > low else 0.0
-    return f"{number(cell, 3)} {_SHADES[min(int(share * len(_SHADES)), len(_SHADES) - 1)]}"
+    return _SHADES[min(int(share * len(_SHADES)), len(_SHADES) - 1)]

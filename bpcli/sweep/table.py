@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -71,6 +72,18 @@ def grid_of(rows: Sequence[Row], x: str, y: str, figure: str) -> Grid:
         for at_y in ys
     ]
     return Grid(figure, x, y, xs, ys, cells)
+
+
+def contour_of(grid: Grid, value: float) -> list[tuple[float, float]]:
+    """Where the figure takes the value: (column, row), a place between two columns of each row,
+    linearly between them; only the first crossing of a row."""
+    found = []
+    for y, row in enumerate(grid.cells):
+        for x, (left, right) in enumerate(itertools.pairwise(row)):
+            if left is not None and right is not None and (left < value) != (right < value):
+                found.append((x + (value - left) / (right - left), float(y)))
+                break
+    return found
 
 
 def _number(row: Row, figure: str) -> float | None:

@@ -10,7 +10,7 @@ import click
 
 from bpcli.cli.exit_codes import ExitCode
 from bpcli.cli.output import Output
-from bpcli.cli.pages import plot_option, write_plot
+from bpcli.cli.pages import html_option, plot_option, write_page, write_plot
 from bpcli.cli.parameters import Integer, SpecRequest, output_parameters, spec_parameters
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 @click.option("--out", metavar="DIR", type=click.Path(), help="Default: sweeps/NAME.")
 @click.option("--over", metavar="X,Y", help="Show the figure over two varied paths.")
 @click.option("--figure", metavar="NAME", help="What to judge by, like validation.loss.")
+@click.option("--contour", metavar="NAME=VALUE", help="Draw where a figure takes a value.")
 @click.option("--dry-run", is_flag=True, help="List the jobs and the estimated time; run nothing.")
+@html_option
 @plot_option
 @output_parameters
 def command(
@@ -51,7 +53,9 @@ def command(
     out: str | None,
     over: str | None,
     figure: str | None,
+    contour: str | None,
     dry_run: bool,
+    html_file: str | None,
     plot_file: Path | None,
     output: Output,
 ) -> ExitCode:
@@ -60,7 +64,7 @@ def command(
     Every job's spec is checked before anything starts. Results go to results.jsonl as jobs end;
     the same command run again goes on where an interrupted one was.
     """
-    from bpcli.report.sweep import grid_chart, plan, summary
+    from bpcli.report.sweep import grid_chart, plan, summary, sweep_page
     from bpcli.spec.load import load_template
     from bpcli.sweep.engines.local import LocalEngine, available_processors
     from bpcli.sweep.results import Results
@@ -75,6 +79,7 @@ def command(
     pair = _pair(over, axes)
     if plot_file is not None and pair is None:
         raise click.UsageError("--plot draws the figure over two varied paths: give --over X,Y")
+    line = _contour(contour, pair)
     sweep = Sweep(template, axes, do, settings, samples)
     workers = jobs or available_processors()
     if dry_run:
@@ -91,9 +96,14 @@ def command(
     progress = run(sweep, engine, results, on_line=_Reporter(output))
     results.write_csv()
     lines = results.latest()
-    output.show(summary(lines, progress, str(folder), over=pair, figure=figure))
-    if plot_file is not None and pair is not None:
-        write_plot(plot_file, [grid_chart(lines, pair, figure)], sweep.template.name)
+    found = summary(lines, progress, str(folder), over=pair, figure=figure)
+    chart = grid_chart(lines, pair, figure, line) if pair is not None else None
+    if html_file != "-":
+        output.show(found)
+    if html_file is not None:
+        write_page(output, html_file, sweep_page(found, chart, template.name, len(lines)))
+    if plot_file is not None and chart is not None:
+        write_plot(plot_file, [chart], template.name)
     return ExitCode.OK
 
 
@@ -124,6 +134,20 @@ def _pair(over: str | None, axes: list[Axis]) -> tuple[str, str] | None:
         if path not in varied:
             raise click.BadParameter(f"--over: {path!r} is not varied; {', '.join(varied)} are")
     return x, y
+
+
+def _contour(written: str | None, pair: tuple[str, str] | None) -> tuple[str, float] | None:
+    if written is None:
+        return None
+    if pair is None:
+        raise click.UsageError("--contour is a line in the picture of two paths: give --over X,Y")
+    name, _, value = written.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        raise click.BadParameter(
+            f"--contour takes NAME=VALUE, like predicted_gradient_slope=0, received {written!r}"
+        ) from None
 
 
 def _seconds_of_one(sweep: Any) -> float | None:

@@ -237,6 +237,11 @@ def heat_map(chart: HeatMap) -> str:
             f'width="{width + 0.3:.1f}" height="{height + 0.3:.1f}"/>'
             for c, cell in enumerate(row)
         ]
+    contour = [
+        (left + (column + 0.5) / len(groups[0]) * width, _TOP + (row + 0.5) * height)
+        for column, row in chart.contour
+    ]
+    parts += [_polyline(contour, kind) for kind in ("halo", "contour") if contour]
     parts.append(_column_names(chart, groups, left, width, total))
     data = {
         "heat": True, "left": left, "top": _TOP, "width": round(width, 3), "height": height,
@@ -247,7 +252,17 @@ def heat_map(chart: HeatMap) -> str:
     head = [chart.y, *(chart.columns[group[0]] for group in groups)]
     rows = [[name, *(number(cell) for cell in row)]
             for name, row in zip(chart.rows, cells, strict=True)]  # fmt: skip
-    return _figure(chart.title, _shades(scale) + svg, table(head, rows, chart.note))
+    named = (
+        f'<p class="legend"><span class="key contour"></span>{escape(chart.contour_name)}</p>'
+        if contour
+        else ""
+    )
+    return _figure(chart.title, _shades(scale) + named + svg, table(head, rows, chart.note))
+
+
+def _polyline(points: Points, kind: str) -> str:
+    at = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline class="line {kind}" points="{at}"/>'
 
 
 def _groups(count: int) -> list[range]:
