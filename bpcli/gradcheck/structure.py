@@ -6,14 +6,14 @@ forward pass can then move all positions along such axes at once, and each keeps
 derivative. The same holds between the last axis of a weight and that of the outputs, for layers
 like dense and convolution: one pass moves a whole row of the weight.
 
-To move about half of the positions, chosen at random, shows whether others mix with them. A few
-such draws find whatever mixing there is, unless it is between very few of many positions; and what
-slips through does not stay hidden, for the whole derivative is held against one along random
-directions, which assumes nothing.
+To find out, each position is given a code of its own, with as many ones as all others have: of any
+two, each has a one where the other has none. So if, digit by digit, all positions with a one move
+at random, each has moved while any other one stood still. No pair escapes, and the passes are few.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +25,6 @@ from numpy.random import Generator, default_rng
 from bpcli.gradcheck.functions import INNER, INPUTS, LayerFunction
 from bpcli.network.layer import Array, Shape
 
-_DRAWS = 6  # that show whether an axis is independent
 _COPIES = 3  # in a first stack
 _EXACT, _ROUGH = 0.0, 1e-7  # what may leak, relative to the largest derivative
 
@@ -117,8 +116,8 @@ def _independent(
     value = function.value(target)
     axes = [axis for axis, _ in pairs]
     sizes = [value.shape[axis] for axis in axes]
-    for _ in range(_DRAWS if math.prod(sizes) > 1 else 0):
-        moved = random.random(sizes) < 0.5
+    for digit in _codes(math.prod(sizes)):
+        moved = digit.reshape(sizes)
         direction = random.standard_normal(value.shape) * _spread(moved, axes, value.ndim)
         slopes = np.abs(function.slope({target: direction}).values)
         others = ~_spread(moved, [axis for _, axis in pairs], slopes.ndim)
@@ -126,6 +125,22 @@ def _independent(
         if (slopes * others).max(initial=0.0) > allowed:
             return False
     return True
+
+
+def _codes(count: int) -> Array:
+    """(digits, count): for each two columns, a row where the first has a one and the second none.
+
+    All codes of k digits with k/2 ones do that, and no other set of as many is larger
+    (Sperner 1928).
+    """
+    if count < 2:
+        return np.zeros((0, count), bool)
+    digits = next(k for k in itertools.count(2) if math.comb(k, k // 2) >= count)
+    codes = np.zeros((digits, count), bool)
+    chosen = itertools.islice(itertools.combinations(range(digits), digits // 2), count)
+    for column, ones in enumerate(chosen):
+        codes[list(ones), column] = True
+    return codes
 
 
 def _spread(values: Array, axes: list[int], count: int) -> Array:

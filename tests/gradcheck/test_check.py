@@ -413,3 +413,27 @@ def test_a_network_may_be_given_in_any_precision() -> None:
         path = check(network, INPUTS.astype(dtype), CLASSES).training_path
         assert path is not None
         assert (path.dtype, path.agrees) == (dtype, True)
+
+
+class OneWay(bpcli.Layer):
+    """The last feature depends on all, the others on themselves: few of all pairs mix."""
+
+    name = "one_way"
+
+    def forward(self, inputs: Any, parameters: Any, *, training: bool, random: Any) -> Any:
+        outputs = inputs.copy()
+        outputs[:, -1] = outputs[:, -1] + outputs[:, 0] * outputs[:, 1]
+        return outputs, inputs
+
+    def backward(self, cache: Any, output_gradient: Any, parameters: Any, gradients: Any) -> Any:
+        given = output_gradient.copy()
+        given[:, 0] += output_gradient[:, -1] * cache[:, 1]
+        given[:, 1] += output_gradient[:, -1] * cache[:, 0]
+        return given
+
+
+@pytest.mark.parametrize("width", [3, 8, 33])
+def test_few_elements_that_mix_are_found(width: int) -> None:
+    result = checked(spec.Dense(width), OneWay(), spec.Tanh())
+    assert result.verdict == "pass"
+    assert result.max_relative_error < 1e-12
