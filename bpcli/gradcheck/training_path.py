@@ -9,7 +9,7 @@ makes of a change of that size in its parameters and inputs.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,12 @@ from numpy.random import Generator, default_rng
 
 from bpcli.gradcheck.conditions import Condition
 from bpcli.gradcheck.failures import raised
+from bpcli.gradcheck.functions import branch
 from bpcli.gradcheck.result import TrainingPath
 from bpcli.gradcheck.rounding import EPSILON
 from bpcli.network import Network
 from bpcli.network.layer import Array
+from bpcli.network.parameters import nest
 
 _LEAST = {"float32": 1e-3, "float64": 1e-9}  # relative errors that are rounding in any case
 _DRAWS, _SAFETY = 3, 100.0
@@ -49,7 +51,7 @@ def _compared(network: Network, condition: Condition, floors: Mapping[str, float
     wide = _as(copy.dtype, inputs)
     exact = _gradients(copy, wide, targets)
     epsilon = float(np.finfo(network.dtype).eps)
-    noise = _sensitivity(copy, wide, targets, exact, epsilon)
+    noise = _sensitivity(copy, wide, targets, epsilon)
     for name, gradient in exact.items():
         own = floors[name] * epsilon / EPSILON * math.sqrt(gradient.size) / _SAFETY
         noise[name] = max(noise[name], own)
@@ -95,18 +97,40 @@ def _gradients(network: Network, inputs: Array, targets: Array) -> dict[str, Arr
 
 
 def _sensitivity(
-    network: Network, inputs: Array, targets: Array, exact: dict[str, Array], epsilon: float
+    network: Network, inputs: Array, targets: Array, epsilon: float
 ) -> dict[str, float]:
-    """By parameter: how far its gradient moves when all numbers move by a rounding error."""
+    """By parameter: how far its gradient moves when all numbers on the way move by a rounding
+    error: parameters, inputs, and what each layer hands on."""
     start, random = network.parameters.vector.copy(), default_rng(31)
+    exact = _layer_by_layer(network, inputs, targets, lambda values: values)
     largest = dict.fromkeys(exact, 0.0)
+
+    def round_(values: Array) -> Array:
+        return _rounded(values, epsilon, random)
+
     for _ in range(_DRAWS):
-        network.parameters.vector[...] = _rounded(start, epsilon, random)
-        moved = _gradients(network, _rounded(inputs, epsilon, random), targets)
+        network.parameters.vector[...] = round_(start)
+        moved = _layer_by_layer(network, inputs, targets, round_)
         for name, gradient in moved.items():
             largest[name] = max(largest[name], _norm(gradient - exact[name]))
     network.parameters.vector[...] = start
     return largest
+
+
+def _layer_by_layer(
+    network: Network, inputs: Array, targets: Array, round_: Callable[[Array], Array]
+) -> dict[str, Array]:
+    """The gradients, without the penalty, if every layer were given rounded inputs."""
+    views, random = nest(network.parameters, network.state), _random()
+    caches, values = [], inputs
+    for node in network.chain.nodes:
+        own = branch(views, node.layer.path)
+        values, cache = node.layer.forward(round_(values), own, training=True, random=random)
+        caches.append(cache)
+    _, cache = network.loss.forward(round_(values), targets)
+    delta = network.loss.backward(cache)
+    network.chain.backward(caches, delta, views, nest(network.gradients))
+    return {name: gradient.copy() for name, gradient in network.gradients.items()}
 
 
 def _rounded(values: Array, epsilon: float, random: Generator) -> Array:

@@ -187,7 +187,7 @@ class ArrivingIgnored(Altered):
         gradients["weight"][...] = x.T @ np.ones_like(delta)
 
 
-_seen = deque(maxlen=200)
+_seen = deque(maxlen=2000)
 
 
 class RememberingTanh(Tanh):
@@ -196,7 +196,8 @@ class RememberingTanh(Tanh):
     name = "tanh"
 
     def forward(self, inputs, parameters, *, training, random):
-        _seen.appendleft(inputs.copy())
+        if inputs.dtype.kind == "f":
+            _seen.appendleft(inputs.copy())
         return super().forward(inputs, parameters, training=training, random=random)
 
 
@@ -204,7 +205,8 @@ class PreActivation(Altered):
     """dW from the inputs of the activation before, not from its outputs."""
 
     def alter(self, x, delta, parameters, gradients):
-        before = next(z for z in _seen if z.shape == x.shape and np.array_equal(np.tanh(z), x))
+        alike = (z for z in _seen if z.shape == x.shape)
+        before = min(alike, key=lambda z: np.abs(np.tanh(z) - x).max())
         gradients["weight"][...] = before.T @ delta
 
 
