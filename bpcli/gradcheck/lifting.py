@@ -26,33 +26,31 @@ _AGREEMENT = 1e-10
 
 
 class _Lifted(LayerFunction):
-    """The layer with r as further inputs, which the weight's further rows, 1 each, let through."""
+    """The layer as a function of r: further inputs, which further rows of the weight, 1 each, let
+    through."""
 
     def __init__(self, function: LayerFunction, weight: str) -> None:
         super().__init__(function.event, function.twins)
         self.weight, self.width = weight, function.value(weight).shape[1]
-        self.features = function.event.inputs.shape[-1]
-        added = np.zeros((*function.event.inputs.shape[:-1], self.width))
-        self._inputs = np.concatenate([function.event.inputs, added], axis=-1)
+        self._zero = np.zeros((*function.event.inputs.shape[:-1], self.width))
 
     def value(self, target: str) -> Array:
-        return self._inputs if target == INPUTS else super().value(target)
+        return self._zero if target == INPUTS else super().value(target)
 
     def targets(self) -> list[str]:
         return [INPUTS]
-
-    def slope_of_added(self, added: Array) -> Array:
-        """∂y along a direction of r."""
-        direction = np.zeros(self._inputs.shape)
-        direction[..., self.features :] = added
-        return self.slope({INPUTS: direction}).values
 
     def _forward(self, twin: Twin, inputs: Array) -> Array:
         views: dict[str, Any] = dict(twin.views(self.path))
         weight = views[self.weight]
         views[self.weight] = np.concatenate([weight, np.eye(self.width, dtype=weight.dtype)])
+        copies = len(inputs) // len(self.event.inputs)
+        own = np.tile(self.event.inputs, (copies, *[1] * (inputs.ndim - 1)))
         outputs, _ = twin.layers[self.path].forward(
-            inputs, views, training=True, random=self.event.random()
+            np.concatenate([own.astype(inputs.dtype), inputs], axis=-1),
+            views,
+            training=True,
+            random=self.event.random(),
         )
         return np.array(outputs)
 
@@ -64,22 +62,22 @@ class Lifting:
         self._function, self._multipliers = function, multipliers
         self.structure: Structure = explore(function, [INPUTS])
         self.seconds = seconds(function, self.structure, INPUTS)
+        self._shapes = {name: LayerFunction.value(function, name).shape for name in multipliers}
         self._known: tuple[Array, Array] | None = None
 
     def serves(self, target: str) -> bool:
-        return target == INPUTS or target in self._multipliers
+        return target in self._multipliers
 
     def pullback(self, target: str, v: Array, tick: Tick | None = None) -> Slope:
         """Σ v ∂y/∂target."""
         if self._known is None or self._known[0] is not v:
             self._known = v, pullback(self._function, self.structure, INPUTS, v, tick).values
-        whole, features = self._known[1], self._function.features
+        added, multiplier = self._known[1], self._multipliers[target]
         if target == INPUTS:
-            return Slope(whole[..., :features])
-        added = whole[..., features:].reshape(-1, self._function.width)
-        multiplier = self._multipliers[target].reshape(len(added), -1)
-        gradient = multiplier.T @ added
-        return Slope(gradient.reshape(self._function.value(target).shape))
+            return Slope(added @ multiplier.T)
+        rows = added.reshape(-1, self._function.width)
+        gradient = multiplier.reshape(len(rows), -1).T @ rows
+        return Slope(gradient.reshape(self._shapes[target]))
 
 
 def lift(function: LayerFunction, structure: Structure) -> Lifting | None:
@@ -101,6 +99,8 @@ def lift(function: LayerFunction, structure: Structure) -> Lifting | None:
         except Exception:  # a layer that cannot take more features
             continue
         found = {weight: inputs}
+        if _passes_alike(function, lifted, value):
+            found[INPUTS] = value
         for target, multiplier in _others(function, lifted, weight):
             if _moves_alike(function, lifted, target, multiplier):
                 found[target] = multiplier
@@ -141,9 +141,19 @@ def _states_before(function: LayerFunction) -> Array | None:
 
 
 def _moves_alike(function: LayerFunction, lifted: _Lifted, target: str, multiplier: Array) -> bool:
+    """Whether moving a parameter does what adding multiplier · direction does."""
     value = function.value(target)
     direction: Array = np.asarray(default_rng(29).standard_normal(value.shape))
-    directly = function.slope({target: direction}).values
     added = multiplier @ direction.reshape(multiplier.shape[-1], -1)
-    difference = np.abs(lifted.slope_of_added(added) - directly).max(initial=0.0)
-    return bool(difference <= _AGREEMENT * np.abs(directly).max(initial=0.0))
+    return _alike(function.slope({target: direction}), lifted.slope({INPUTS: added}))
+
+
+def _passes_alike(function: LayerFunction, lifted: _Lifted, weight: Array) -> bool:
+    """Whether moving the inputs does what adding direction · weight does."""
+    direction: Array = np.asarray(default_rng(31).standard_normal(function.event.inputs.shape))
+    return _alike(function.slope({INPUTS: direction}), lifted.slope({INPUTS: direction @ weight}))
+
+
+def _alike(one: Slope, other: Slope) -> bool:
+    difference = np.abs(one.values - other.values).max(initial=0.0)
+    return bool(difference <= _AGREEMENT * np.abs(one.values).max(initial=0.0))
