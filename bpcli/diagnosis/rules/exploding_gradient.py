@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import bpcli.diagnosis.causes as causes
 from bpcli.diagnosis.evidence import Evidence, Moment
 from bpcli.diagnosis.finding import Finding
-from bpcli.diagnosis.rules.rule import Explanation, Rule
+from bpcli.diagnosis.rules.rule import Explanation, Rule, times
 from bpcli.diagnosis.through_time import time_decays
 
 
@@ -66,7 +66,7 @@ Pascanu et al. 2013; Poole et al. 2016; Philipp et al. 2017; Yang et al. 2019"""
             severity,
             evidence.trunk,
             f"gradients grow {math.exp(decay.slope):.3g} times a layer going back: "
-            f"{evidence.trunk[0]} gets {math.exp(min(decay.total, 700)):.2g} times what "
+            f"{evidence.trunk[0]} gets {times(decay.total)} times what "
             f"{evidence.trunk[-1]} gets",
             first_step=first,
             cause=cause.word if cause else None,
@@ -86,7 +86,7 @@ Pascanu et al. 2013; Poole et al. 2016; Philipp et al. 2017; Yang et al. 2019"""
                 severity,
                 [name],
                 f"gradients grow {math.exp(decay.slope):.3g} times a step going back in time, "
-                f"{math.exp(min(decay.total, 700)):.2g} times over {len(norms)} steps",
+                f"{times(decay.total)} times over {len(norms)} steps",
                 first_step=step,
                 cause=cause.word,
                 time_slope=decay.slope,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -44,6 +45,12 @@ class Rule:
         return Finding(
             self.code, self.name, severity, tuple(layers), first_step, cause, message, evidence
         )
+
+
+def times(logarithm: float) -> str:
+    """e^logarithm with two digits: 2.4, 890, 1,800, 3.3e+25."""
+    rounded = float(f"{math.exp(min(logarithm, 700)):.2g}")
+    return f"{rounded:,.0f}" if 10 <= rounded < 1e6 else f"{rounded:.2g}"
 
 
 def span(layers: Sequence[str]) -> str:
