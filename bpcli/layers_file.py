@@ -39,6 +39,8 @@ def load_layers(path: Path) -> dict[str, type]:
         loader_spec.loader.exec_module(module)
     except SyntaxError as error:
         raise LayersFileError(str(_problem(path, error.lineno or 0, error))) from None
+    except SystemExit as error:
+        raise explanation(error) or LayersFileError(f"{path}: it ends the program") from None
     except Exception as error:
         raise explanation(error) or LayersFileError(str(_problem(path, 0, error))) from None
     finally:
@@ -106,9 +108,14 @@ def explanation(error: BaseException) -> LayersFileError | None:
     if not frames:
         return None
     last = frames[-1]
-    return LayersFileError(
-        str(_problem(Path(last.filename), last.lineno or 0, error, f"in {last.name}: "))
-    )
+    where = "" if last.name == "<module>" else f"in {last.name}: "
+    return LayersFileError(str(_problem(_from_here(last.filename), last.lineno or 0, error, where)))
+
+
+def _from_here(file: str) -> Path:
+    """The path as one would type it from here."""
+    path = Path(file).resolve()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _problem(path: Path, line: int, error: BaseException, where: str = "") -> Problem:

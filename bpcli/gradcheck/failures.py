@@ -60,7 +60,8 @@ def raised(error: Exception, layers: Iterable[Layer]) -> LayerFailure | None:
         if id(owner) in known and isinstance(owner, Layer):
             found = LayerFailure(Failure(owner.path, method, message, shown(file), line))
         elif isinstance(node, Node) and id(node.layer) in known:  # what it returns is no good
-            found = broken(node.layer, method, message)
+            expected = "must return (outputs, cache); " if method == "forward" else ""
+            found = broken(node.layer, method, expected + message)
     return found
 
 

@@ -155,15 +155,13 @@ class LayerBackward:
         found = []
         scale = np.abs(self.event.outputs).max(initial=0.0)
         if not np.abs(self.outputs - self.event.outputs).max(initial=0.0) <= 1e-12 * scale:
-            found.append(
-                "forward gives other outputs for the same inputs and the same random numbers"
-            )
+            found.append("forward gives other outputs for the same inputs and random numbers")
         before, arriving = mapped(self.cache, np.copy), v.copy()
         self._put_junk()
         first = self._backward(arriving, self.inner_gradient, self.cache)
         if not same(before, self.cache):
             found.append("backward changes its cache")
-        if not np.array_equal(v, arriving):
+        if not _equal(v, arriving):
             found.append("backward changes the gradient that arrives")
         second = self._backward(v.copy(), self.inner_gradient, self.cache)
         found += _not_repeated(first, second, self.network.gradients, self._names)
@@ -180,7 +178,7 @@ def _moved(values: Array, size: float, random: Generator) -> Array:
 def _not_repeated(
     first: Gradients, second: Gradients, views: Mapping[str, Array], names: list[str]
 ) -> list[str]:
-    differing = [name for name in first if not np.array_equal(first[name], second[name])]
+    differing = [name for name in first if not _equal(first[name], second[name])]
     added = []
     for full in names:
         short = next((n for n in differing if full.endswith("." + n)), None)
@@ -195,6 +193,10 @@ def _not_repeated(
     if others:
         found.append(f"a second backward pass gives other numbers ({', '.join(others)})")
     return found
+
+
+def _equal(one: Array, other: Array) -> bool:
+    return bool(np.array_equal(one, other, equal_nan=True))
 
 
 def mapped(cache: Any, change: Callable[[Array], Array]) -> Any:

@@ -84,9 +84,11 @@ def _worst(
         size, difference = _norm(gradient), _norm(ours[name] - gradient)
         allowed = max(least * size, _SAFETY * noise[name], float(np.finfo(dtype).tiny) * 1e3)
         agrees = agrees and difference <= allowed
+        if not np.isfinite(difference):
+            return TrainingPath(dtype, math.inf, name, False)
         if size > 10 * noise[name]:  # else there is nothing but rounding to compare
             error = difference / size
-            if error > largest or not np.isfinite(error):
+            if error > largest:
                 largest, worst = error, name
     return TrainingPath(dtype, largest, worst, agrees)
 

@@ -30,7 +30,8 @@ def faults(trials: Sequence[Trial], least: float = 0.0) -> list[Fault]:
         if not examined:
             continue
         for message in dict.fromkeys(m for each in examined for m in each.problems):
-            found.append(_located(examined[0], Fault(path, "", message)))
+            method = "forward" if message.startswith("forward") else "backward"
+            found.append(_located(examined[0], Fault(path, "", message), method))
         for target in examined[0].comparisons:
             wrong = [
                 trial
@@ -67,12 +68,12 @@ def _fault(trials: Sequence[Trial], path: str, target: str) -> Fault:
     return _located(examined, fault)
 
 
-def _located(examined: Examined, fault: Fault) -> Fault:
-    """With the place of the backward pass, where that is not ours."""
+def _located(examined: Examined, fault: Fault, method: str = "backward") -> Fault:
+    """With the place of the method, where the layer is not ours."""
     kind = type(examined.backward.layer)
     if kind.__module__.startswith("bpcli."):
         return fault
-    file, line = place(kind.backward)
+    file, line = place(getattr(kind, method))
     return Fault(**{**vars(fault), "file": file, "line": line})
 
 

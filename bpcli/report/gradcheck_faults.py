@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 from textwrap import wrap
 
 from bpcli.gradcheck import Fault, Result, TensorResult
@@ -30,7 +31,7 @@ def details(result: Result) -> Iterator[Lines]:
 def _fault(fault: Fault, tensor: TensorResult | None) -> Iterator[_Line]:
     fail = Span("FAIL", "bad")
     if not fault.gradient:
-        yield (Span(fault.layer, "strong"), f"  {fault.message}  ", fail)
+        yield from _promise(fault.layer, fault.message)
     elif tensor is not None:
         yield (Span(tensor.name, "strong"), f"  {_counted(tensor)}  ", fail)
     else:
@@ -43,7 +44,19 @@ def _fault(fault: Fault, tensor: TensorResult | None) -> Iterator[_Line]:
     if fault.hint:
         yield from _hint(fault.hint, fault.unexplained)
     if fault.file:
-        yield f"  in {fault.file}:{fault.line}, given a right incoming gradient"
+        given = ", given a right incoming gradient" if fault.gradient else ""
+        yield f"  in {fault.file}:{fault.line}{given}"
+
+
+def _promise(layer: str, message: str) -> Iterator[_Line]:
+    """On one line, or the message below where that would be too long."""
+    name, fail = Span(layer, "strong"), Span("FAIL", "bad")
+    if len(f"{layer}  {message}  {fail.text}") <= _COLUMNS:
+        yield (name, f"  {message}  ", fail)
+        return
+    yield (name, "  breaks a promise  ", fail)
+    for line in wrap(message, _COLUMNS - 2):
+        yield f"  {line}"
 
 
 def _hint(hint: str, unexplained: float) -> Iterator[_Line]:
@@ -91,7 +104,8 @@ def _counted(tensor: TensorResult) -> str:
 
 def _numbers(worst: Worst) -> str:
     at = f"at {list(worst.index)}" if worst.index else "along a random direction"
-    return f"  {at}: yours {number(worst.analytic)}, derivative {number(worst.numeric)}"
+    yours = number(worst.analytic) if isfinite(worst.analytic) else "not finite"
+    return f"  {at}: yours {yours}, derivative {number(worst.numeric)}"
 
 
 def _accounted(tensor: TensorResult, result: Result) -> bool:

@@ -69,8 +69,13 @@ class Hint:
 
 def hints(case: Case) -> Iterator[Hint]:
     """Every explanation that holds, the most specific first."""
+    finite = np.isfinite(case.analytic)
+    if not finite.all():
+        count = f"{finite.size - int(finite.sum())} of {finite.size}"
+        yield Hint(f"not finite: {count} elements", 0.0, "not finite")
+        return
     size = float(np.abs(case.error).max(initial=0.0))
-    if size == 0 or not np.isfinite(case.analytic).all():
+    if size == 0:
         return
     with np.errstate(all="ignore"):
         for hypothesis in HYPOTHESES:
