@@ -16,7 +16,7 @@ from cli.program import bpcli, write_spec
 
 from bpcli.report.charts import HeatMap, LineChart, Series
 from bpcli.report.html import page as page_module
-from bpcli.report.html.charts import heat_map, line_chart
+from bpcli.report.html.charts import heat_map, line_chart, number
 from bpcli.report.html.page import page
 from bpcli.report.html.scales import Scale, scale_over, thinned
 
@@ -279,6 +279,15 @@ def test_extremes_survive_thinning() -> None:
     assert points[4321] in kept
     assert points[6789] in kept
     assert kept == sorted(kept)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.0, "0"), (0.5, "0.5"), (9999.0, "9999"), (1e4, "1e4"), (12345.0, "1.23e4"),
+     (4.2e-9, "4.2e-9"), (float("nan"), "–")],
+)  # fmt: skip
+def test_numbers_are_short(value: float, expected: str) -> None:
+    assert number(value) == expected
 
 
 def test_scales() -> None:

@@ -25,7 +25,7 @@ def number(value: float | None) -> str:
     """Short, for axes and tables."""
     if value is None or not math.isfinite(value):
         return "–"
-    if value != 0 and not 1e-3 <= abs(value) < 1e5:
+    if value != 0 and not 1e-3 <= abs(value) < 9999.5:
         mantissa, _, exponent = f"{value:.2e}".partition("e")
         return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
     return f"{value:.4g}"
