@@ -113,7 +113,7 @@ def _check(
     path = check_training_path(network, condition, floors)
     tensors = [*parameters, *([by_inputs] if by_inputs else [])]
     doubts = {d.layer: d for trial in trials for d in trial.doubts}
-    for found_doubt in doubts.values():
+    for found_doubt in doubts.values() if method == "complex" else ():
         notes += [f"{found_doubt.layer}: {found_doubt.reason};", "central differences there"]
     return Result(
         _verdict(tensors, found, own.kinks, path),

@@ -74,6 +74,13 @@ def test_central_differences_and_projections(folder: Path) -> None:
     assert results("gradcheck", "small.yaml", "--all")["every_element"] is True
 
 
+def test_every_element_and_none_cannot_go_together(folder: Path) -> None:
+    write_spec(folder, SPEC, "small.yaml")
+    ended = inside("gradcheck", "small.yaml", "--all", "--quick")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "give one of them" in ended.stderr
+
+
 def test_a_layer_of_ones_own_passes(scaled: Path) -> None:
     document = results("gradcheck", "small.yaml", *MINE)
     assert "scale_1.scale" in [p["name"] for p in document["parameters"]]

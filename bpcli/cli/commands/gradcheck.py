@@ -13,6 +13,7 @@ from bpcli.cli.parameters import SpecRequest, output_parameters, spec_parameters
 
 if TYPE_CHECKING:
     from bpcli.gradcheck import Result
+    from bpcli.gradcheck.check import Mode
     from bpcli.report.document import Lines
     from bpcli.spec.model import Spec
 
@@ -33,15 +34,16 @@ _EXAMPLES = 16  # two batches of 8
     show_default=True,
     help="Complex steps, exact to rounding, or central differences.",
 )
-@click.option("--all", "mode", flag_value="all", help="Every element, however long it takes.")
-@click.option("--quick", "mode", flag_value="quick", help="Random projections alone.")
+@click.option("--all", "every", is_flag=True, help="Every element, however long it takes.")
+@click.option("--quick", is_flag=True, help="Random projections alone.")
 @html_option
 @output_parameters
 def command(
     request: SpecRequest,
     output: Output,
     method: Literal["complex", "central"],
-    mode: Literal["all", "quick"] | None,
+    every: bool,
+    quick: bool,
     html_file: str | None,
 ) -> int:
     """Prove every gradient of SPEC, and name the mistake where one is wrong.
@@ -60,8 +62,11 @@ def command(
     """
     from bpcli.report.gradcheck import gradcheck_report
 
+    if every and quick:
+        raise click.UsageError("--all compares every element, --quick none: give one of them")
     spec = request.load()
-    headline, result = _checked(spec, output, method, mode or "auto")
+    mode: Mode = "all" if every else "quick" if quick else "auto"
+    headline, result = _checked(spec, output, method, mode)
     document = gradcheck_report(headline, result)
     if html_file != "-":
         output.show(document)
@@ -77,7 +82,7 @@ def _checked(
     spec: Spec,
     output: Output,
     method: Literal["complex", "central"],
-    mode: Literal["auto", "all", "quick"],
+    mode: Mode,
 ) -> tuple[Lines, Result]:
     import numpy as np
 
