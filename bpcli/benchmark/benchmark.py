@@ -9,7 +9,7 @@ import numpy as np
 
 from bpcli.benchmark.ceiling import ceiling
 from bpcli.benchmark.memory import peak_memory
-from bpcli.benchmark.phases import PHASES, LayerClock, PhaseClock
+from bpcli.benchmark.phases import PHASES, LayerClock, PhaseClock, RecordingClock
 from bpcli.benchmark.timing import median, repeat
 from bpcli.data import Dataset
 from bpcli.errors import BpcliError
@@ -18,6 +18,7 @@ from bpcli.network.cost import multiply_adds
 from bpcli.spec.model import Spec
 from bpcli.training import Stepper
 from bpcli.training.environment import blas
+from bpcli.training.events import Recorder
 from bpcli.training.screening import NonFiniteError
 
 
@@ -65,13 +66,22 @@ class Benchmark:
         return products / seconds / self.ceiling if seconds else 0.0
 
 
-def benchmark(spec: Spec, dataset: Dataset, network: Network, seconds: float = 3.0) -> Benchmark:
+def benchmark(
+    spec: Spec,
+    dataset: Dataset,
+    network: Network,
+    seconds: float = 3.0,
+    *,
+    recorder: Recorder | None = None,
+    interval: int = 1,
+) -> Benchmark:
     """Times training steps of the spec, within about that many seconds.
 
     A step is what training does: take the next shuffled batch, forward, loss, backward,
     optimizer, the loss as a Python float. Its phases and layers are timed in other steps, because
     looking on takes time. The learning rate is 0, so that all steps are alike and none diverges.
-    Raises UnstableError where training would stop at its first step.
+    With a recorder there is a phase `recording`: what a recorded step takes more, over the interval
+    from one to the next. Raises UnstableError where training would stop at its first step.
     """
     optimizer: Any = spec.optimizer
     still = replace(spec, optimizer=replace(optimizer, learning_rate=0.0))
@@ -86,17 +96,22 @@ def benchmark(spec: Spec, dataset: Dataset, network: Network, seconds: float = 3
             raise UnstableError(f"no step can be timed: {error}") from None
         network.observe(clock.layers)
         try:
-            repeat(clock.step, seconds / 3)
+            repeat(clock.step, seconds / 4)
         finally:
             network.observe(None)
+        phases = {phase: _of_step(clock.times[phase], batches, phase) for phase in PHASES}
+        if recorder is not None:
+            recording = RecordingClock(stepper, recorder)
+            repeat(recording.pair, seconds / 8)
+            phases["recording"] = max(0.0, median(recording.times)) / interval
     return Benchmark(
         step=median(times),
         fastest_step=min(times),
         steps=len(times),
         examples=examples,
-        phases={phase: _of_step(clock.times[phase], batches, phase) for phase in PHASES},
+        phases=phases,
         layers=[_layer(node, clock.layers, examples, batches) for node in network.nodes],
-        ceiling=ceiling(spec.dtype, seconds / 6),
+        ceiling=ceiling(spec.dtype, seconds / 8),
         peak_memory=peak_memory(),
         blas=blas(),
     )

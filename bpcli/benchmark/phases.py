@@ -12,6 +12,7 @@ from typing import Any
 from bpcli.network import Node
 from bpcli.optimization import clip
 from bpcli.training import Stepper
+from bpcli.training.events import Recorder
 
 PHASES = ("data", "forward", "loss", "backward", "optimizer")
 Times = dict[Any, list[float]]
@@ -51,6 +52,10 @@ class PhaseClock:
         self.times: Times = {phase: [] for phase in PHASES}
 
     def step(self) -> None:
+        with self.stepper.network.threads():
+            self._step()
+
+    def _step(self) -> None:
         stepper, network = self.stepper, self.stepper.network
         if stepper.batches.exhausted:
             stepper.batches.rewind()
@@ -75,3 +80,19 @@ class PhaseClock:
         gradients = stepper.network.gradients.trainable
         clip(gradients, stepper.options.clip_norm, stepper.options.clip_value)
         stepper.optimizer.step(parameters, gradients, stepper.learning_rate)
+
+
+class RecordingClock:
+    """What a recorded step takes more than the step before it, which is not recorded."""
+
+    def __init__(self, stepper: Stepper, recorder: Recorder) -> None:
+        self.stepper, self.recorder = stepper, recorder
+        self.times: list[float] = []
+
+    def pair(self) -> None:
+        begun = time.perf_counter()
+        self.stepper.step()
+        between = time.perf_counter()
+        loss = self.stepper.step(self.recorder)
+        self.recorder.end(self.stepper.steps, 1, loss)
+        self.times.append(time.perf_counter() - between - (between - begun))

@@ -98,7 +98,8 @@ def test_bench(folder: Path, accumulate: int) -> None:
     assert document["fastest_step_seconds"] <= step
     assert document["examples"] == 8 * accumulate
     assert document["examples_per_second"] == pytest.approx(document["examples"] / step)
-    assert set(document["phases"]) == {"data", "forward", "loss", "backward", "optimizer"}
+    expected = {"data", "forward", "loss", "backward", "optimizer", "recording"}
+    assert set(document["phases"]) == expected
     # forward and for the weights, and through the second layer for the first
     products = document["examples"] * (2 * 8 + 3 * 12)
     assert document["multiply_adds"] == products

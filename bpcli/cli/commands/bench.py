@@ -24,16 +24,19 @@ def command(request: SpecRequest, output: Output, seconds: float) -> None:
 
     A step is what training does: take the next shuffled batch, forward, loss, backward,
     optimizer, the loss as a number. Its time is a median; phases and layers are timed in other
-    steps, because looking on takes time. The ceiling is what a large matrix product reaches
-    here, at the same moment, with the same number of threads (OPENBLAS_NUM_THREADS).
+    steps, because looking on takes time. Recording, which `train` does at some steps alone, is what
+    it costs a step on average. The ceiling is what a large matrix product reaches here, at the same
+    moment, with the same number of threads (OPENBLAS_NUM_THREADS).
     """
     from bpcli.benchmark import benchmark
     from bpcli.build import prepare
+    from bpcli.diagnosis.recorder import Recorder, recording_interval
     from bpcli.report.benchmark import benchmark_report
     from bpcli.report.headline import headline
 
     spec = request.load()
     dataset, network = prepare(spec)
     description = dataset.preparation.description(dataset.examples)
-    measured = benchmark(spec, dataset, network, seconds)
+    interval = recording_interval(network, spec.training.batch_size)
+    measured = benchmark(spec, dataset, network, seconds, recorder=Recorder(1), interval=interval)
     output.show(benchmark_report(measured, headline(spec, network.chain, description)))
