@@ -182,9 +182,10 @@ class Localisation:
         roundings = carried(backward, arriving.rounding, inner_rounding)
         for target, analytic in examined.analytic.items():
             self._compare(examined, target, analytic, terms[target], inside)
-            examined.floors[target] = floor(terms[target]) + roundings[target]
+            rounding = roundings[target] = floor(terms[target]) + roundings[target]
+            examined.floors[target] = float(rounding.max(initial=0.0))
         self.found.append(examined)
-        return self._leaving(examined, arriving, inside), exact
+        return self._leaving(examined, arriving, inside, roundings.get(INPUTS)), exact
 
     def _inside(
         self, node: Node, function: LayerFunction, arriving: Arriving, exact: bool
@@ -199,8 +200,12 @@ class Localisation:
             gradient, noise = event.arriving, None
         size = float(np.abs(gradient).max(initial=0.0))
         before = float(np.abs(arriving.gradient).max(initial=0.0))
-        share = float(np.abs(arriving.rounding).max(initial=0.0)) / before if before else 0.0
-        rounding = np.full(gradient.shape, max(share, floor(1.0)) * size)
+        share = size / before if before else 0.0
+        if gradient.shape == arriving.rounding.shape:
+            rounding = share * arriving.rounding + floor(size)
+        else:
+            largest = float(arriving.rounding.max(initial=0.0))
+            rounding = np.full(gradient.shape, share * largest + floor(size))
         return self.examine(chain, Arriving(gradient, rounding, noise), exact)
 
     def _test_gradient(self, event: Event, arriving: Arriving) -> Array:
@@ -236,12 +241,15 @@ class Localisation:
         )
 
     def _leaving(
-        self, examined: Examined, arriving: Arriving, inside: Arriving | None
+        self,
+        examined: Examined,
+        arriving: Arriving,
+        inside: Arriving | None,
+        rounding: Array | None,
     ) -> Arriving | None:
         event = examined.function.event
-        if INPUTS not in examined.analytic:
+        if rounding is None:
             return None
-        rounding = np.full(event.inputs.shape, examined.floors[INPUTS])
         if not self.elements:
             gradient = event.leaving if event.leaving is not None else examined.analytic[INPUTS]
             return Arriving(gradient, rounding)
@@ -254,7 +262,7 @@ class Localisation:
         inner = inside.noise if inside is not None else None
         if inner is None and inside is not None:
             inner = np.zeros_like(inside.gradient)
-        noise = noise + carried(examined.backward, before, inner)[INPUTS]
+        noise = noise + carried(examined.backward, before, inner)[INPUTS].max(initial=0.0)
         return Arriving(numeric.values, rounding, noise)
 
 

@@ -63,18 +63,23 @@ def _changes(moved: Gradients, analytic: Gradients) -> dict[str, float]:
 
 
 def carried(
-    backward: LayerBackward, error: Array, inner_error: Array | None = None
-) -> dict[str, float]:
-    """By target: what an error of this size in the gradient that arrives turns into; and, of a
-    layer that holds layers, one in what they send back."""
-    sizes: dict[str, float] = {}
+    backward: LayerBackward, errors: Array, inner_errors: Array | None = None
+) -> dict[str, Array]:
+    """By target: the size of each element's error, root mean square, that errors of these sizes
+    in the gradient that arrives turn into; and, of a layer that holds layers, in what they send
+    back.
+
+    Each element keeps its own size. Would all be given the largest, as in a bound, the largest of
+    many random sums would grow from layer to layer, and hide the gradients of a deep network.
+    """
+    squares: dict[str, Array] = {}
     with np.errstate(all="ignore"):
-        for seed in range(2):
-            inner = _with_signs(inner_error, seed + 5)
-            found = backward.gradients(_with_signs(error, seed), inner_gradient=inner)
-            sizes = sizes or dict.fromkeys(found, 0.0)
-            _raise(sizes, found, 1.0)
-    return sizes
+        for seed in range(_SIGN_PROBES):
+            inner = _with_signs(inner_errors, seed + 5)
+            found = backward.gradients(_with_signs(errors, seed), inner_gradient=inner)
+            for name, gradient in found.items():
+                squares[name] = squares.get(name, 0.0) + np.square(np.nan_to_num(gradient))
+    return {name: np.sqrt(total / _SIGN_PROBES) for name, total in squares.items()}
 
 
 def floor(terms: float) -> float:

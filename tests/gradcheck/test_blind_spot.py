@@ -81,3 +81,15 @@ def test_the_right_gradient_passes_however_small(depth: int) -> None:
     result = checked(depth, spec.Dense)
     assert result.verdict == "pass"
     assert result.max_relative_error <= 1e-11
+
+
+@pytest.mark.parametrize("mode", ["all", "quick"])
+def test_rounding_is_not_said_to_hide_the_gradients_of_a_deep_network(mode: Any) -> None:
+    inner = (spec.LayerNorm(), spec.Dense(WIDTH), spec.Tanh(), spec.Dense(WIDTH))
+    layers = [spec.Dense(WIDTH), *(spec.Residual(inner) for _ in range(16)), spec.Dense(CLASSES)]
+    network = Network(layers, CrossEntropy(), (INPUTS,), dtype="float64", seed=1)
+    random = np.random.default_rng(2)
+    inputs = random.standard_normal((EXAMPLES, INPUTS))
+    result = check(network, inputs, random.integers(0, CLASSES, EXAMPLES), mode=mode)
+    assert result.verdict == "pass"
+    assert {each.name for each in result.parameters if each.note} == set()
