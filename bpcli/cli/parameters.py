@@ -8,6 +8,7 @@ def command(request, output): ...
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -35,9 +36,17 @@ class Integer(click.IntRange):
 
 
 class Number(click.FloatRange):
-    """Numbers of a range, named as simply."""
+    """Numbers of a range, named as simply; what is not a number lies in none."""
 
     name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a valid {self.name}.", param, ctx)
+        return number
 
 
 @dataclass(frozen=True)

@@ -91,12 +91,14 @@ def test_wrong_usage_says_how_to_get_help(arguments: tuple[str, ...]) -> None:
         ("train", "x", "--seed", "x"),
         ("trace", "x", "--example", "x"),
         ("bench", "x", "--seconds", "x"),
+        ("bench", "x", "--seconds", "nan"),
+        ("predict", "x", "--temperature", "nan"),
     ],
 )
 def test_what_is_no_number_is_said_in_plain_words(arguments: tuple[str, ...]) -> None:
     ended = inside(*arguments)
     assert ended.returncode == ExitCode.USAGE
-    assert re.search(r"'x' is not a valid (integer|number)\.", ended.stderr)
+    assert re.search(r"'(x|nan)' is not a valid (integer|number)\.", ended.stderr)
 
 
 def test_errors_end_with_documented_exit_codes() -> None:
