@@ -92,6 +92,26 @@ def network_for(spec: Spec, description: Description, dtype: DTypeLike | None = 
     )
 
 
+def check_last_batch(spec: Spec, dataset: Dataset, network: Network) -> None:
+    """Refuses batch norm over the lone example that an epoch ends with; raises SpecError.
+
+    The layer itself says so too, but only when it gets there.
+    """
+    examples = len(dataset.train)
+    size = min(spec.training.batch_size, examples)
+    if (examples % size or size) > 1:
+        return
+    for node in network.chain.walk():
+        if node.layer.name == "batch_norm" and math.prod(node.input_shape[:-1]) == 1:
+            raise _placed(
+                spec,
+                node.layer.place,
+                f"batch_norm needs two examples or more in each batch; {examples:,} examples in "
+                f"batches of {size:,} end with a single one; choose another batch_size, or "
+                f"layer_norm, at {node.layer.place} ({node.layer.path})",
+            )
+
+
 def _layers(spec: Spec, description: Description) -> tuple[LayerOptions, ...]:
     """The spec's layers, with the data's vocabulary where an embedding at the front has none."""
 

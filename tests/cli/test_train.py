@@ -72,6 +72,18 @@ def test_progress_is_few_lines_on_standard_error(folder: Path) -> None:
     assert inside("train", "small.yaml", "--quiet").stderr == ""
 
 
+@pytest.mark.parametrize(("size", "refused"), [(1, True), (5, True), (7, True), (36, False)])
+def test_batch_norm_of_a_lone_last_example_is_refused_at_once(
+    folder: Path, size: int, refused: bool
+) -> None:
+    network = "network: [{dense: 4}, batch_norm, {dense: 3}]"
+    write_spec(folder, re.sub("network: .*", network, SPEC), "small.yaml")
+    ended = inside("train", "small.yaml", "-q", "--set", f"training.batch_size={size}")
+    assert ended.returncode == 2 * refused
+    assert ended.stderr.startswith("small.yaml:3:23: batch_norm needs two examples") == refused
+    assert (folder / "runs").exists() != refused
+
+
 def test_numbers_in_the_name_of_the_folder_count_up(folder: Path) -> None:
     for _ in range(2):
         inside("train", "small.yaml", "-q", "--runs", "elsewhere", "--set", "name='a/b c'")
