@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from bpcli.diagnosis.statistics import Array
 
 BINS = 32
-_SAMPLE = 2048  # values that are looked at: shares are then right to about a hundredth
+_SAMPLE = 1024  # values that are looked at: shares are then right to about a hundredth
 _SMALLEST = -120  # exponent of the range; below it everything counts as 0
 
 
@@ -44,7 +45,7 @@ def histogram(values: Array) -> Histogram | None:
     is none."""
     flat = values.reshape(-1)
     if flat.size > _SAMPLE:
-        flat = flat.take(np.random.default_rng(0).integers(0, flat.size, _SAMPLE))
+        flat = flat.take(_places(flat.size))
     sample = flat.astype(np.float64)
     largest = float(np.abs(sample).max(initial=0.0))
     if not (sample.size and math.isfinite(largest)):
@@ -52,7 +53,12 @@ def histogram(values: Array) -> Histogram | None:
     exponent = max(math.frexp(largest)[1], _SMALLEST) if largest else 0
     places = np.floor(np.ldexp(sample, -exponent) * (BINS // 2)).astype(np.int64) + BINS // 2
     counts = np.bincount(np.clip(places, 0, BINS - 1), minlength=BINS)
-    return Histogram(exponent, tuple(map(int, counts)))
+    return Histogram(exponent, tuple(counts.tolist()))
+
+
+@lru_cache(maxsize=64)
+def _places(size: int) -> Array:
+    return np.random.default_rng(0).integers(0, size, _SAMPLE)
 
 
 def alike(histograms: Iterable[Histogram]) -> list[Histogram]:

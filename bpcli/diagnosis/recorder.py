@@ -51,8 +51,8 @@ class Recorder:
       were 0 on all of the last 512 examples or more
     - ``time_norms`` ‖∂L/∂hₜ‖ for each step t of a recurrent layer
     - ``non_finite`` how many values of y or of its gradient are not finite, where any are
-    - ``histograms`` of y, of the parameters and of their gradients, at the first record beyond
-      each power of two alone
+    - ``histograms`` of y, of the parameters and of their gradients, only in the first record from
+      each power of four on
 
     The steps are 1 to 10 and then at equal distances, which depend on nothing but the length of
     the run and the size of the network, so that recording takes about a twentieth of the time.
@@ -77,9 +77,9 @@ class Recorder:
         self.extremes.add(loss, gradient_norm)
 
     def samples(self, step: int) -> bool:
-        """Whether its record has histograms: 1, 2, 4, 8, the first from 16 on, from 32 on, ..."""
+        """Whether its record has histograms: 1, 4, the first from 16 on, from 64 on, ..."""
         before = step - 1 if step <= FIRST_STEPS else max(FIRST_STEPS, step - self.interval)
-        return self.steps is None and before.bit_length() < step.bit_length()
+        return self.steps is None and _power_of_4(before) < _power_of_4(step)
 
     def begin(self, network: Network, step: int) -> None:
         """Before the step's forward pass."""
@@ -162,6 +162,11 @@ class Recorder:
         ]
         line = {"step": step, "epoch": epoch, "loss": loss, "layers": layers}
         return line | self.extremes.taken()
+
+
+def _power_of_4(step: int) -> int:
+    """1 for steps 1 to 3, 2 for 4 to 15, 3 for 16 to 63, ...; 0 for 0."""
+    return (step.bit_length() + 1) // 2
 
 
 class Activity:

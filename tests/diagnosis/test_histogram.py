@@ -11,7 +11,7 @@ from bpcli.diagnosis.recorder import Recorder
 
 @pytest.mark.parametrize("scale", [1e-20, 3e-5, 1.0, 700.0, 1e30])
 def test_counts_are_those_of_numpy(scale: float) -> None:
-    values = (np.random.default_rng(1).standard_normal(2000) * scale).reshape(40, 50)
+    values = (np.random.default_rng(1).standard_normal(1000) * scale).reshape(40, 25)
     found = histogram(values)
     assert found is not None
     edges = found.edges()
@@ -42,8 +42,8 @@ def test_zeros_lie_in_the_bin_above_0() -> None:
 def test_of_many_values_a_sample_is_looked_at() -> None:
     found = histogram(np.random.default_rng(3).uniform(-1, 1, (512, 128)).astype(np.float32))
     assert found is not None
-    assert sum(found.counts) == 2048
-    assert np.ptp(found.counts) < 64  # each of 32 bins has about 64
+    assert sum(found.counts) == 1024
+    assert np.ptp(found.counts) < 32  # each of 32 bins has about 32
 
 
 @pytest.mark.parametrize("values", [[], [1.0, np.nan], [np.inf]])
@@ -53,7 +53,7 @@ def test_there_is_none_of_what_is_not_finite(values: list[float]) -> None:
 
 @pytest.mark.parametrize(
     ("total", "interval", "expected"),
-    [(30, 1, [1, 2, 4, 8, 16]), (450, 27, [1, 2, 4, 8, 27, 54, 81, 135, 270])],
+    [(30, 1, [1, 4, 16]), (450, 27, [1, 4, 27, 81, 270])],
 )
 def test_a_few_records_have_histograms(total: int, interval: int, expected: list[int]) -> None:
     """Whatever was recorded before: a resumed run goes on with the same steps."""
