@@ -29,11 +29,12 @@ class Lines:
 
 @dataclass(frozen=True)
 class Column:
-    """A column's title and alignment; ``shortens``: gives way where the screen is narrow."""
+    """A column's title and alignment; ``shortens``: gives way where the screen is narrow, at the
+    end of its cells or, like a path whose end tells most, at their start."""
 
     title: str
     align: Literal["left", "right"] = "right"
-    shortens: bool = False
+    shortens: bool | Literal["at start"] = False
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bpcli.gradcheck import Result, TensorResult
-from bpcli.report.document import Block, Column, Document, Fields, Line, Lines, Piece, Span, Table
+from bpcli.report.document import (
+    Block,
+    Column,
+    Document,
+    Fields,
+    Line,
+    Lines,
+    Piece,
+    Span,
+    Style,
+    Table,
+)
 from bpcli.report.gradcheck_faults import details
 from bpcli.report.text import duration, plural, scientific, shape
 
@@ -14,6 +25,7 @@ _VERDICTS: dict[str, Span] = {
     "fail": Span("FAIL", "bad"),
     "inconclusive": Span("inconclusive", "warning"),
 }
+_VALUES = 80 - len("derivatives  ")  # columns that are left for a value
 _METHODS = {"complex": "complex steps", "central": "central differences, extrapolated"}
 
 
@@ -30,22 +42,24 @@ def gradcheck_report(headline: Lines, result: Result) -> Document:
 
 
 def _table(result: Result) -> Table:
+    tensors = [*result.parameters, *([result.inputs] if result.inputs else [])]
+    counted = any(tensor.checked for tensor in tensors)  # else all are projected
     columns = (
-        Column("gradient by", "left", shortens=True),
+        Column("gradient by", "left", shortens="at start"),
         Column("shape"),
-        Column("checked"),
+        *([Column("checked")] if counted else []),
         Column("worst error"),
         Column("", "left"),
     )
-    tensors = [*result.parameters, *([result.inputs] if result.inputs else [])]
-    return Table(columns, [_row(tensor) for tensor in tensors])
+    return Table(columns, [_row(tensor, counted) for tensor in tensors])
 
 
-def _row(tensor: TensorResult) -> list[Piece]:
+def _row(tensor: TensorResult, counted: bool) -> list[Piece]:
+    checked = f"{tensor.checked:,}" if tensor.checked else "projected"
     return [
         tensor.name,
         shape(tensor.shape),
-        f"{tensor.checked:,}" if tensor.checked else "projected",
+        *([checked] if counted else []),
         scientific(tensor.max_relative_error),
         _verdict(tensor),
     ]
@@ -55,7 +69,7 @@ def _verdict(tensor: TensorResult) -> Span:
     if tensor.blamed:
         return Span(f"wrong, from {tensor.blamed}", "warning")
     if tensor.verdict == "pass" and tensor.note:
-        return Span(f"pass, {tensor.note}", "good")
+        return Span(tensor.note, "good")
     return _VERDICTS[tensor.verdict]
 
 
@@ -72,9 +86,14 @@ def _conditions(result: Result) -> Iterator[tuple[str, Piece]]:
     if path is not None:
         says = "agree" if path.agrees else "DISAGREE"
         error = scientific(path.max_relative_error)
-        worst = f" ({path.worst})" if path.worst else ""
-        text = f"in {path.dtype}, its gradients {says} to {error}{worst}"
-        yield ("training", Span(text, "plain" if path.agrees else "bad"))
+        text = f"in {path.dtype}, its gradients {says} to {error}"
+        worst = f"({path.worst})" if path.worst else ""
+        style: Style = "plain" if path.agrees else "bad"
+        if len(f"{text} {worst}") <= _VALUES:
+            yield ("training", Span(f"{text} {worst}".rstrip(), style))
+        else:
+            yield ("training", Span(text, style))
+            yield ("", Span(worst, style))
     for kink in result.kinks:
         units = plural(kink.count, "output is", "outputs are")
         yield ("kinks", f"{kink.layer}: {units} at one, first {list(kink.first)};")

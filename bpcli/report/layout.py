@@ -114,7 +114,7 @@ def _fit(widths: list[int], columns: Sequence[Column], available: int) -> None:
 def _row(cells: Sequence[Span], columns: Sequence[Column], widths: Sequence[int]) -> Line:
     row: list[Span] = []
     for span, column, columns_wide in zip(cells, columns, widths, strict=True):
-        text = shorten(span.text, columns_wide)
+        text = shorten(span.text, columns_wide, at_start=column.shortens == "at start")
         space = " " * (columns_wide - width(text))
         gap = _GAP if row else ""
         row.append(

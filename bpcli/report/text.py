@@ -83,10 +83,13 @@ def _cells(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def shorten(text: str, columns: int) -> str:
-    """The text cut to that many columns, with … at its end if something is missing."""
+def shorten(text: str, columns: int, *, at_start: bool = False) -> str:
+    """The text cut to that many columns, with … where something is missing: at its end, or at its
+    start."""
     if width(text) <= columns:
         return text
+    if at_start:
+        return shorten(text[::-1], columns)[::-1]
     kept = ""
     for character in text:
         if width(kept + character) > columns - 1:

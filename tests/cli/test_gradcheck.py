@@ -74,8 +74,18 @@ def test_central_differences_and_projections(folder: Path) -> None:
     assert results("gradcheck", "small.yaml", "--all")["every_element"] is True
 
 
+def test_names_give_way_at_their_start_and_what_is_projected_is_not_counted(folder: Path) -> None:
+    network = "[{residual: [{residual: [{residual: [{dense: 2}, batch_norm]}]}]}, {dense: 3}]"
+    write_spec(folder, SPEC.replace("[{dense: 4}, tanh, {dense: 3}]", network), "deep.yaml")
+    for arguments, columns in (((), "shape  checked  worst"), (("--quick",), "shape  worst")):
+        ended = inside("gradcheck", "deep.yaml", *arguments)
+        lines = ended.stdout.splitlines()
+        assert max(map(len, lines)) <= 80
+        assert columns in ended.stdout
+        assert [line for line in lines if line.startswith("…") and ".dense_1.bias " in line]
+
+
 def test_every_element_and_none_cannot_go_together(folder: Path) -> None:
-    write_spec(folder, SPEC, "small.yaml")
     ended = inside("gradcheck", "small.yaml", "--all", "--quick")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "give one of them" in ended.stderr

@@ -48,6 +48,11 @@ def test_a_table_gives_way_to_a_narrow_screen() -> None:
     assert lines[1] == "a_very_…   1.5"
 
 
+def test_a_path_gives_way_at_its_start() -> None:
+    table = Table((Column("name", "left", shortens="at start"),), [["residual_1.dense_1.weight"]])
+    assert plain(lay_out(Document([table]), 14)).splitlines()[1] == "…ense_1.weight"
+
+
 def test_a_long_line_of_facts_is_broken_between_them() -> None:
     line = Lines((("name", " · 12 layers", " · 4,096 parameters"),))
     assert plain(lay_out(Document([line]), 20)).splitlines() == [
