@@ -96,10 +96,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("tables", nargs="*", choices=[*TABLES, []], default=list(TABLES))
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=", ".join(TABLES))
     parser.add_argument("--seconds", type=float, default=0.5, help="of each row")
     arguments = parser.parse_args()
-    for name in arguments.tables:
+    unknown = set(arguments.tables) - set(TABLES)
+    if unknown:
+        parser.error(f"a table is one of {', '.join(TABLES)}, received {min(unknown)}")
+    for name in arguments.tables or TABLES:
         print(
             f"{name:20} {'parameters':>11} {'step, µs':>10} {'ps/mul-add':>10} {'µs/layer':>9} "
             f"{'backward:forward':>16} {'of products':>11}"
