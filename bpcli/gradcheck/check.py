@@ -75,10 +75,10 @@ def quick_check(
     with np.errstate(all="ignore"):
         try:
             own = Trial(own_condition(network, inputs, targets), "complex")
-            own.check(elements=False)
+            own.examine(elements=False)
             random, _ = _random_trial(network, inputs, targets, own)
             if random is not None:
-                random.check(elements=False)
+                random.examine(elements=False)
             return tuple(faults([own] if random is None else [own, random], least))
         except NonFiniteForward:
             return ()

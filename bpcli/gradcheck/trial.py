@@ -130,6 +130,13 @@ class Trial:
 
     def check(self, *, elements: bool, samples: int = 0, tick: Tick | None = None) -> None:
         """Fills ``tensors``, ``examined`` and ``loss_comparison``."""
+        leaving = self.examine(elements=elements, tick=tick)
+        self._compare_tensors(elements, samples, leaving)
+
+    def examine(self, *, elements: bool, tick: Tick | None = None) -> Arriving | None:
+        """Each layer by itself: fills ``examined`` and ``loss_comparison``, and gives what leaves
+        the first layer. Its time grows with the number of layers, that of the tensors, whose
+        directions are carried on to the loss, with the square of it."""
         network, recorded = self.network, self.recorded
         arriving = self._check_loss(elements)
         network.keep_input_gradient(recorded.input_gradient is not None)
@@ -145,7 +152,7 @@ class Trial:
         finally:
             network.keep_input_gradient(False)
         self.examined = {found.path: found for found in self.localisation.found}
-        self._compare_tensors(elements, samples, leaving)
+        return leaving
 
     def _check_loss(self, elements: bool) -> Arriving:
         """The loss's own gradient; how it arrives at the last layer."""
