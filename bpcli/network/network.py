@@ -41,7 +41,9 @@ class Network:
         dtype: DTypeLike = "float32",
         seed: int = 0,
         l2: float = 0.0,
+        values: tuple[Array, Array] | None = None,
     ) -> None:
+        """``values``: the vectors of parameters and state to start with, else drawn by ``seed``."""
         self.chain = Chain(layers, input_shape)
         self.loss: Loss = make_loss(loss)
         self.dtype = np.dtype(dtype)
@@ -63,7 +65,9 @@ class Network:
         )
         self.threads = threads.taken_over if shared else nullcontext
         self.keep_input_gradient(False)
-
+        if values is not None:
+            self.parameters.vector[...], self.state.vector[...] = values
+            return
         random = default_rng([seed, _WEIGHTS])
         for vector, inits in ((self.parameters, declared), (self.state, state)):
             for name, (shape, init) in inits.items():
@@ -144,11 +148,8 @@ class Network:
 
     def copy(self, dtype: DTypeLike) -> Network:
         """The same network with the same numbers in another precision."""
-        layers, loss, input_shape = self._options
-        other = Network(layers, loss, input_shape, dtype=dtype, seed=self.seed, l2=self.l2)
-        other.parameters.vector[...] = self.parameters.vector
-        other.state.vector[...] = self.state.vector
-        return other
+        values = self.parameters.vector, self.state.vector
+        return Network(*self._options, dtype=dtype, seed=self.seed, l2=self.l2, values=values)
 
 
 # streams of random numbers that follow from one seed, each apart from the others
