@@ -205,7 +205,7 @@ class LayerFunction:
     def _moved(self, twin: Twin, target: str, moved: Mapping[str, Array], copies: int) -> Array:
         value = self.value(target)
         if target in moved:
-            value = value + moved[target]
+            value = value + moved[target] if value.any() else np.asarray(moved[target])
         elif copies:
             value = np.broadcast_to(value, (copies, *value.shape))
         if value.dtype.kind == "f":

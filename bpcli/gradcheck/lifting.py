@@ -26,13 +26,13 @@ _AGREEMENT = 1e-10
 
 
 class _Lifted(LayerFunction):
-    """The layer as a function of r: further inputs, which further rows of the weight, 1 each, let
-    through."""
+    """The layer as a function of further inputs, which further rows of the weight let through:
+    with a unit matrix of rows these are r, with one of its rows alone one column of r."""
 
-    def __init__(self, function: LayerFunction, weight: str) -> None:
+    def __init__(self, function: LayerFunction, weight: str, rows: Array) -> None:
         super().__init__(function.event, function.twins)
-        self.weight, self.width = weight, function.value(weight).shape[1]
-        self._zero = np.zeros((*function.event.inputs.shape[:-1], self.width))
+        self.weight, self.rows = weight, rows
+        self._zero = np.zeros((*function.event.inputs.shape[:-1], len(rows)))
 
     def value(self, target: str) -> Array:
         return self._zero if target == INPUTS else super().value(target)
@@ -42,15 +42,13 @@ class _Lifted(LayerFunction):
 
     def _forward(self, twin: Twin, inputs: Array) -> Array:
         views: dict[str, Any] = dict(twin.views(self.path))
-        weight = views[self.weight]
-        views[self.weight] = np.concatenate([weight, np.eye(self.width, dtype=weight.dtype)])
-        copies = len(inputs) // len(self.event.inputs)
-        own = np.tile(self.event.inputs, (copies, *[1] * (inputs.ndim - 1)))
+        weight, own = views[self.weight], self.event.inputs
+        views[self.weight] = np.concatenate([weight, self.rows])
+        joined = np.empty((*inputs.shape[:-1], len(views[self.weight])), inputs.dtype)
+        joined.reshape(-1, *own.shape[:-1], joined.shape[-1])[..., : len(weight)] = own
+        joined[..., len(weight) :] = inputs
         outputs, _ = twin.layers[self.path].forward(
-            np.concatenate([own.astype(inputs.dtype), inputs], axis=-1),
-            views,
-            training=True,
-            random=self.event.random(),
+            joined, views, training=True, random=self.event.random()
         )
         return np.array(outputs)
 
@@ -58,11 +56,16 @@ class _Lifted(LayerFunction):
 class Lifting:
     """Derivatives of a layer by its inputs and by all parameters that can be lifted."""
 
-    def __init__(self, function: _Lifted, multipliers: dict[str, Array]) -> None:
-        self._function, self._multipliers = function, multipliers
-        self.structure: Structure = explore(function, [INPUTS])
-        self.seconds = seconds(function, self.structure, INPUTS)
-        self._shapes = {name: LayerFunction.value(function, name).shape for name in multipliers}
+    def __init__(self, lifted: _Lifted, multipliers: dict[str, Array]) -> None:
+        self._multipliers = multipliers
+        self._shapes = {name: LayerFunction.value(lifted, name).shape for name in multipliers}
+        self._width: int = lifted.rows.shape[1]
+        # any column of r, all of them in one: what is independent there is so in each
+        columns = np.asarray(default_rng(37).uniform(1, 2, (1, self._width)))
+        self._column = _Lifted(lifted, lifted.weight, columns)
+        self.structure: Structure = explore(self._column, [INPUTS])
+        self.structure.numbers = lifted.value(INPUTS).size
+        self.seconds: float = self._width * seconds(self._column, self.structure, INPUTS)
         self._known: tuple[Array, Array] | None = None
 
     def serves(self, target: str) -> bool:
@@ -71,13 +74,21 @@ class Lifting:
     def pullback(self, target: str, v: Array, tick: Tick | None = None) -> Slope:
         """Σ v ∂y/∂target."""
         if self._known is None or self._known[0] is not v:
-            self._known = v, pullback(self._function, self.structure, INPUTS, v, tick).values
+            self._known = v, self._by_added(v, tick)
         added, multiplier = self._known[1], self._multipliers[target]
         if target == INPUTS:
             return Slope(added @ multiplier.T)
-        rows = added.reshape(-1, self._function.width)
+        rows = added.reshape(-1, self._width)
         gradient = multiplier.reshape(len(rows), -1).T @ rows
         return Slope(gradient.reshape(self._shapes[target]))
+
+    def _by_added(self, v: Array, tick: Tick | None) -> Array:
+        """Σ v ∂y/∂r, one column after another: a stack holds the same one at different steps."""
+        columns = []
+        for row in np.eye(self._width):
+            self._column.rows = row[None]
+            columns.append(pullback(self._column, self.structure, INPUTS, v, tick).values)
+        return np.concatenate(columns, axis=-1)
 
 
 def lift(function: LayerFunction, structure: Structure) -> Lifting | None:
@@ -93,7 +104,7 @@ def lift(function: LayerFunction, structure: Structure) -> Lifting | None:
         if structure.pairs[weight]:
             return None
         try:
-            lifted = _Lifted(function, weight)
+            lifted = _Lifted(function, weight, np.eye(value.shape[1]))
             if not _moves_alike(function, lifted, weight, inputs):
                 continue
         except Exception:  # a layer that cannot take more features
@@ -110,6 +121,7 @@ def lift(function: LayerFunction, structure: Structure) -> Lifting | None:
 
 def _others(function: LayerFunction, lifted: _Lifted, weight: str) -> list[tuple[str, Array]]:
     """What else may be multiplied and added to the same sums."""
+    width = lifted.rows.shape[1]
     ones = np.ones((*function.event.inputs.shape[:-1], 1))
     states = _states_before(function)
     found = []
@@ -117,9 +129,9 @@ def _others(function: LayerFunction, lifted: _Lifted, weight: str) -> list[tuple
         if target in (INPUTS, weight):
             continue
         shape = function.value(target).shape
-        if shape == (lifted.width,):
+        if shape == (width,):
             found.append((target, ones))
-        elif states is not None and shape == (states.shape[-1], lifted.width):
+        elif states is not None and shape == (states.shape[-1], width):
             found.append((target, states))
     return found
 

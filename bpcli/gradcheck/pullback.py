@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -31,64 +32,68 @@ def pullback(
     tick: Tick | None = None,
 ) -> Slope:
     """Σ v ∂y/∂target, in the target's shape."""
-    result = np.zeros(function.value(target).shape)
-    noise = None if function.analytic else np.zeros(result.shape)
-    for place, slope in slopes(function, structure, target, tick):
-        _gather(result, place, slope.values * v, structure.pairs[target])
-        if noise is not None and slope.noise is not None:
-            _gather(noise, place, slope.noise * np.abs(v), structure.pairs[target])
-    return Slope(result, noise)
+    shape, pairs = function.value(target).shape, structure.pairs[target]
+    values, noises = [], []
+    for _, found in _portions(function, structure, target, tick):
+        values.append(_add_up(found.values * v, pairs))
+        if found.noise is not None:
+            noises.append(_add_up(found.noise * np.abs(v), pairs))
+    if not values:
+        return Slope(np.zeros(shape), None if function.analytic else np.zeros(shape))
+    return Slope(_arrange(values, shape, pairs), _arrange(noises, shape, pairs) if noises else None)
 
 
 def slopes(
-    function: LayerFunction, structure: Structure, target: str, tick: Tick | None = None
-) -> Iterator[tuple[Place, Slope]]:
+    function: LayerFunction, structure: Structure, target: str
+) -> Iterator[tuple[Place, Array]]:
     """∂y along each direction that the derivative by a target takes, and which elements of the
     target it moves: one, or all along its independent axes."""
-    shape = function.value(target).shape
-    stacks = structure.stackable and target in (INPUTS, INNER)
-    seconds = structure.seconds_stacked if stacks else structure.seconds
-    for places in _portions(function, structure, target, shape):
-        if stacks:
-            yield from zip(places, _stacked(function, target, places, shape), strict=True)
-        else:
-            yield from ((place, function.slope_at(target, place)) for place in places)
-        if tick is not None:
-            tick(seconds * len(places))
-
-
-def _stacked(
-    function: LayerFunction, target: str, places: list[Place], shape: Shape
-) -> Iterator[Slope]:
-    stack = np.zeros((len(places), *shape))
-    for moved, place in zip(stack, places, strict=True):
-        moved[place] = 1
-    values, noise = function.stacked_slope(target, stack)
-    for index, each in enumerate(values):
-        yield Slope(each, None if noise is None else noise[index])
+    for places, found in _portions(function, structure, target, None):
+        yield from zip(places, found.values, strict=True)
 
 
 def _portions(
-    function: LayerFunction, structure: Structure, target: str, shape: Shape
-) -> Iterator[list[Place]]:
+    function: LayerFunction, structure: Structure, target: str, tick: Tick | None
+) -> Iterator[tuple[list[Place], Slope]]:
+    """The slopes along some directions, on a leading axis, with what each of them moves."""
+    shape = function.value(target).shape
     independent = {axis for axis, _ in structure.pairs[target]}
     sizes = [1 if axis in independent else size for axis, size in enumerate(shape)]
-    numbers = max(math.prod(structure.shape), math.prod(shape), 1)
-    most = max(1, _STACK // numbers)
-    portion: list[Place] = []
-    for index in np.ndindex(*sizes):
-        portion.append(
-            tuple(slice(None) if axis in independent else i for axis, i in enumerate(index))
-        )
-        if len(portion) == most:
-            yield portion
-            portion = []
-    if portion:
-        yield portion
+    stacks = structure.stackable and target in (INPUTS, INNER)
+    seconds = structure.seconds_stacked if stacks else structure.seconds
+    numbers = max(structure.numbers, math.prod(shape), 1)
+    most = max(1, _STACK // numbers) if stacks else 1
+    indices = np.ndindex(*sizes)
+    while chosen := list(islice(indices, most)):
+        places = [_place(index, independent) for index in chosen]
+        if stacks:
+            units = np.zeros((len(chosen), *sizes))
+            units[(np.arange(len(chosen)), *np.transpose(chosen))] = 1
+            yield (
+                places,
+                function.stacked_slope(target, np.broadcast_to(units, (len(chosen), *shape))),
+            )
+        else:
+            values, noise = function.slope_at(target, places[0])
+            yield places, Slope(values[None], None if noise is None else noise[None])
+        if tick is not None:
+            tick(seconds * len(chosen))
 
 
-def _gather(result: Array, place: Place, products: Array, pairs: list[tuple[int, int]]) -> None:
-    """Adds the products up over all axes of the outputs that are not independent."""
-    kept = {output_axis for _, output_axis in pairs}
-    summed = tuple(axis for axis in range(products.ndim) if axis not in kept)
-    result[place] = products.sum(axis=summed)
+def _place(index: tuple[int, ...], independent: set[int]) -> Place:
+    return tuple(slice(None) if axis in independent else i for axis, i in enumerate(index))
+
+
+def _add_up(products: Array, pairs: list[tuple[int, int]]) -> Array:
+    """Over all axes of the outputs that are not independent; the first is that of directions."""
+    kept = {0, *(1 + output_axis for _, output_axis in pairs)}
+    total: Array = products.sum(axis=tuple(a for a in range(products.ndim) if a not in kept))
+    return total
+
+
+def _arrange(found: list[Array], shape: Shape, pairs: list[tuple[int, int]]) -> Array:
+    """What was found by direction and independent axes, in the shape of the target."""
+    independent = [axis for axis, _ in pairs]
+    axes = [axis for axis in range(len(shape)) if axis not in independent] + independent
+    gathered = np.concatenate(found).reshape([shape[axis] for axis in axes])
+    return np.ascontiguousarray(gathered.transpose(np.argsort(axes)))

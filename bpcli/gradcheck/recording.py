@@ -166,7 +166,7 @@ def seconds_of_backpropagation(network: Network, inputs: Array, targets: Array) 
     """The best of a few forward and backward passes."""
     state = network.state.vector.copy()
     taken = []
-    for _ in range(5):
+    for _ in range(3):
         start = time.perf_counter()
         network.loss_and_gradients(inputs, targets)
         taken.append(time.perf_counter() - start)

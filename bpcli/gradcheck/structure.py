@@ -18,6 +18,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.random import Generator, default_rng
@@ -34,6 +35,7 @@ class Structure:
     """Of one layer: pairs of (axis of the target, axis of the outputs) that are independent."""
 
     shape: Shape  # of the outputs, the batch included
+    numbers: int = 0  # that the layer handles in one forward pass, about
     pairs: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     stackable: bool = False  # whether several directions fit into one batch
     seconds: float = 0.0  # of one forward pass
@@ -43,7 +45,8 @@ class Structure:
 def explore(function: LayerFunction, targets: list[str]) -> Structure:
     """Finds the structure of a layer by each of the targets, at the examples that it has."""
     random = default_rng(5)
-    structure = Structure(function.outputs({}).shape, seconds=seconds_of_pass(function))
+    shape = function.outputs({}).shape
+    structure = Structure(shape, math.prod(shape), seconds=seconds_of_pass(function))
     for target in targets:
         pairs = list(_candidates(function, target, structure.shape))
         if len(pairs) < 2 or not _independent(function, target, pairs, random):
@@ -60,9 +63,8 @@ def least_seconds(function: LayerFunction) -> float:
     without exploring."""
     shape = function.outputs({}).shape
     targets = function.targets()
-    structure = Structure(
-        shape, {target: list(_candidates(function, target, shape)) for target in targets}
-    )
+    pairs = {target: list(_candidates(function, target, shape)) for target in targets}
+    structure = Structure(shape, pairs=pairs)
     each = seconds_of_pass(function)
     return each * sum(passes(function, structure, target) for target in targets)
 
@@ -127,6 +129,7 @@ def _independent(
     return True
 
 
+@lru_cache(64)
 def _codes(count: int) -> Array:
     """(digits, count): for each two columns, a row where the first has a one and the second none.
 
@@ -137,9 +140,8 @@ def _codes(count: int) -> Array:
         return np.zeros((0, count), bool)
     digits = next(k for k in itertools.count(2) if math.comb(k, k // 2) >= count)
     codes = np.zeros((digits, count), bool)
-    chosen = itertools.islice(itertools.combinations(range(digits), digits // 2), count)
-    for column, ones in enumerate(chosen):
-        codes[list(ones), column] = True
+    ones = itertools.islice(itertools.combinations(range(digits), digits // 2), count)
+    codes[np.array(list(ones)).T, np.arange(count)] = True
     return codes
 
 

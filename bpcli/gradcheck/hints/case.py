@@ -155,7 +155,7 @@ class Case:
             return None
         found = slopes(self.function, structure, self.target)
         self._pairs = structure.pairs[self.target]
-        return [(place, slope.values * self.v) for place, slope in found]
+        return [(place, values * self.v) for place, values in found]
 
     def gathered(self, add_up: Callable[[Array, tuple[int, ...]], Array]) -> Array | None:
         """The gradient if the contributions of the outputs, over the axes that are given, were
