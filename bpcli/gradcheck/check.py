@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from bpcli.gradcheck.alike import alike
 from bpcli.gradcheck.comparison import Verdict
 from bpcli.gradcheck.conditions import Condition, own_condition, random_condition
 from bpcli.gradcheck.failures import LayerFailure, NonFiniteForward
@@ -68,13 +69,15 @@ def quick_check(
 ) -> tuple[Fault, ...]:
     """What layers do wrong, found by projections alone: cheap enough to go before a diagnosis.
 
+    Of many layers that are alike, with the same options and shapes, some stand for all.
     Relative errors below ``least`` are passed over. Nothing is found where the forward pass is not
     finite; that is no fault of a gradient.
     """
     gradients = network.gradients.vector.copy()
     with np.errstate(all="ignore"):
         try:
-            own = Trial(own_condition(network, inputs, targets), "complex")
+            passed_over = alike(network)
+            own = Trial(own_condition(network, inputs, targets), passed_over=passed_over)
             own.examine(elements=False)
             random, _ = _random_trial(network, inputs, targets, own)
             if random is not None:
@@ -164,7 +167,8 @@ def _random_trial(
 ) -> tuple[Trial | None, list[str]]:
     """None where the network has no finite loss with random biases and scales."""
     try:
-        return Trial(random_condition(network, inputs, targets), own.method, own.doubts), []
+        condition = random_condition(network, inputs, targets)
+        return Trial(condition, own.method, own.doubts, own.passed_over), []
     except NonFiniteForward:
         note = "random biases and scales give no finite loss: checked as the spec starts it alone"
         return None, [note]

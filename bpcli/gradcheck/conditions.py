@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random import Generator, default_rng
 
 from bpcli.network import Network, Node
+from bpcli.network.cost import multiply_adds
 from bpcli.network.layer import Array
 
 BATCH = 8
@@ -22,6 +23,7 @@ _BATCHES = (7, 5, 3, 6, 4, 2)  # for a factor of the batch size to be told from 
 OWN, RANDOM = "own", "random"
 L2 = 0.01
 _NUMBERS = 1 << 20  # in the outputs of all layers
+_MULTIPLY_ADDS = 1 << 26  # of one pass
 _REASON = 1e3  # how much larger than with the network's own parameters a value may get
 _NUDGE = 1e-3  # of the size of what is moved: far more than the step that finds kinks
 
@@ -123,9 +125,10 @@ def _batch_size(network: Network, available: int) -> int:
 
 
 def _most_examples(network: Network) -> int:
-    """As many as fit in memory that is quick to go through, at least two."""
+    """As many as are quick to go through, at least two."""
     numbers = sum(math.prod(node.output_shape) for node in network.nodes)
-    return max(2, min(BATCH, _NUMBERS // max(numbers, 1)))
+    work = sum(map(multiply_adds, network.nodes))
+    return max(2, min(BATCH, _NUMBERS // max(numbers, 1), _MULTIPLY_ADDS // max(work, 1)))
 
 
 def randomize(network: Network, random: Generator, share: float = 1.0) -> None:

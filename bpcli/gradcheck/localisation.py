@@ -12,7 +12,7 @@ and the numerical derivatives by all parameters come out on the way. Or random d
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -145,9 +145,12 @@ class Localisation:
         *,
         elements: bool,
         promises: bool = True,
+        passed_over: Container[str] = (),
         tick: Tick | None = None,
     ) -> None:
-        """``promises``: whether what a backward pass must not do is looked for, too."""
+        """``promises``: whether what a backward pass must not do is looked for, too;
+        ``passed_over``: the paths of layers that are not examined."""
+        self.passed_over = passed_over
         self.network, self.functions, self.promises = network, functions, promises
         self.elements, self.tick = elements, tick
         self.found: list[Examined] = []
@@ -158,7 +161,10 @@ class Localisation:
         leaving: Arriving | None = arriving
         for node in reversed(chain.nodes):
             assert leaving is not None
-            leaving, exact = self._examine(node, leaving, exact)
+            if node.layer.path in self.passed_over:
+                leaving = self._pass_over(node, leaving)
+            else:
+                leaving, exact = self._examine(node, leaving, exact)
         return leaving
 
     def _examine(self, node: Node, arriving: Arriving, exact: bool) -> tuple[Arriving | None, bool]:
@@ -187,6 +193,11 @@ class Localisation:
         self.found.append(examined)
         return self._leaving(examined, arriving, inside, roundings.get(INPUTS)), exact
 
+    def _pass_over(self, node: Node, arriving: Arriving) -> Arriving | None:
+        """What leaves a layer as it was recorded, its rounding as much as of what arrived."""
+        gradient = self.functions.recorded.events[node.layer.path].leaving
+        return None if gradient is None else _resized(arriving, gradient, None)
+
     def _inside(
         self, node: Node, function: LayerFunction, arriving: Arriving, exact: bool
     ) -> Arriving | None:
@@ -198,15 +209,7 @@ class Localisation:
         else:
             assert event.arriving is not None
             gradient, noise = event.arriving, None
-        size = float(np.abs(gradient).max(initial=0.0))
-        before = float(np.abs(arriving.gradient).max(initial=0.0))
-        share = size / before if before else 0.0
-        if gradient.shape == arriving.rounding.shape:
-            rounding = share * arriving.rounding + floor(size)
-        else:
-            largest = float(arriving.rounding.max(initial=0.0))
-            rounding = np.full(gradient.shape, share * largest + floor(size))
-        return self.examine(chain, Arriving(gradient, rounding, noise), exact)
+        return self.examine(chain, _resized(arriving, gradient, noise), exact)
 
     def _test_gradient(self, event: Event, arriving: Arriving) -> Array:
         """What arrives, unless that says nothing: zeros hide every mistake."""
@@ -264,6 +267,19 @@ class Localisation:
             inner = np.zeros_like(inside.gradient)
         noise = noise + carried(examined.backward, before, inner)[INPUTS].max(initial=0.0)
         return Arriving(numeric.values, rounding, noise)
+
+
+def _resized(arriving: Arriving, gradient: Array, noise: Array | None) -> Arriving:
+    """Another gradient, with as much rounding for its size."""
+    size = float(np.abs(gradient).max(initial=0.0))
+    before = float(np.abs(arriving.gradient).max(initial=0.0))
+    share = size / before if before else 0.0
+    if gradient.shape == arriving.rounding.shape:
+        rounding = share * arriving.rounding + floor(size)
+    else:
+        largest = float(arriving.rounding.max(initial=0.0))
+        rounding = np.full(gradient.shape, share * largest + floor(size))
+    return Arriving(gradient, rounding, noise)
 
 
 def _with(direct: Slope, received: LayerFunction, through: Array) -> Slope:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,9 +59,15 @@ class Trial:
     """
 
     def __init__(
-        self, condition: Condition, method: str = "complex", doubts: Sequence[Doubt] | None = None
+        self,
+        condition: Condition,
+        method: str = "complex",
+        doubts: Sequence[Doubt] | None = None,
+        passed_over: Container[str] = (),
     ) -> None:
-        """``doubts`` are those of another trial of the same network, else they are looked for."""
+        """``doubts`` are those of another trial of the same network, else they are looked for.
+        Layers whose paths are ``passed_over`` are not examined."""
+        self.passed_over = passed_over
         self.condition, self.method = condition, method
         self.kinks: list[KinkResult] = []
         self.before = self._record(other=True)
@@ -109,6 +115,8 @@ class Trial:
     def _look_closer(self) -> tuple[list[Doubt], list[Kinks]]:
         doubts, kinks = [], []
         for node in self.network.nodes:
+            if node.layer.path in self.passed_over:
+                continue
             function = self.functions.of(node)
             found = find_kinks(function)
             doubted = doubt(function, found)
@@ -145,6 +153,7 @@ class Trial:
             self.functions,
             elements=elements,
             promises=self.condition.name == OWN,
+            passed_over=self.passed_over,
             tick=tick,
         )
         try:
