@@ -26,6 +26,7 @@ from bpcli.diagnosis.statistics import (
     spread_between_examples,
     unit_maximum,
 )
+from bpcli.diagnosis.trial import enough
 from bpcli.network import Network, Node
 from bpcli.network.network import streams
 
@@ -175,7 +176,7 @@ def _middle(name: str, values: list[Any]) -> Any:
 
 def batches_of(part: Part, count: int) -> list[tuple[Array, Array]]:
     """Batches of examples spread over the whole part, always the same, of up to 256 each."""
-    size = min(EXAMPLES, len(part))
+    size = min(enough(part, EXAMPLES), len(part))
     order = np.random.default_rng(0).permutation(len(part))
     count = max(1, min(count, len(part) // size))
     rows = [np.sort(order[size * n : size * (n + 1)]) for n in range(count)]

@@ -36,6 +36,7 @@ from bpcli.spec.model import Spec
 SEEDS_AT_START = 5
 BATCHES = 2
 _TRIAL_SECONDS = 1.5  # of each training run, as the cost model counts them
+_LEAST_STEPS, _LONGEST_SECONDS = 60, 5.0  # where so many steps take longer, so long at most
 _MEASURE_SECONDS = 1.0
 _CHECKED = 16  # examples that gradients are checked on
 _UNCLEAR = (0.2, 0.8)  # shares between these are too near the line of failure for one run
@@ -145,7 +146,7 @@ class Probe:
     def _train(self, evidence: Evidence, first: Network) -> None:
         spec = self.spec
         total = total_steps(spec, self.dataset.train)
-        steps = min(total, affordable_steps(first, spec.training.batch_size, _TRIAL_SECONDS))
+        steps = min(total, self._affordable(first))
         self.say(f"training for {steps:,} of {total:,} steps")
         expected = expectation(spec, self.dataset, steps)
         judged, trials, networks = self._trials(steps, expected)
@@ -156,6 +157,15 @@ class Probe:
         batches = batches_of(self.dataset.train, 1)
         evidence.ends = [measure([network], batches) for network in networks]
         evidence.experiment = Laboratory(spec, self.dataset, expected, steps).share
+
+    def _affordable(self, network: Network) -> int:
+        """Steps of a run: from too few nothing can be said."""
+        size = self.spec.training.batch_size
+        usual, longest = (
+            affordable_steps(network, size, seconds)
+            for seconds in (_TRIAL_SECONDS, _LONGEST_SECONDS)
+        )
+        return max(usual, min(_LEAST_STEPS, longest))
 
     def _trials(
         self, steps: int, expected: Expectation

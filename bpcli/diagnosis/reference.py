@@ -8,13 +8,14 @@ hidden layer, He weights, Adam. It takes as many steps as the network in questio
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from bpcli.data import Dataset, Part
-from bpcli.diagnosis.trial import Trial, run_trial, sample
+from bpcli.diagnosis.trial import Trial, judged, run_trial, sample
 from bpcli.network import Network
 from bpcli.network.losses import make_loss
 from bpcli.spec import layers
@@ -62,11 +63,11 @@ class Expectation:
 
 def expectation(spec: Spec, dataset: Dataset, steps: int) -> Expectation:
     """Chance, and the plain learner after as many steps of the spec's batch size."""
-    part = sample(dataset.train)
-    judged = part if dataset.validation is None else sample(dataset.validation)
+    part = judged(dataset.train)
+    validated = dataset.train if dataset.validation is None else dataset.validation
     best = chance_outputs(spec, part.targets)
     chance_loss = constant_loss(spec, best, part.targets)
-    chance_score, resolution = _chance_score(dataset, judged.targets)
+    chance_score, resolution = _chance_score(dataset, judged(validated).targets)
     trials = _plain_learners(spec, dataset, min(steps, _MOST_STEPS))
     learned = min(trial.last_loss for trial, _ in trials)
     own_chance = trials[0][1]
@@ -125,7 +126,7 @@ def _plain_learners(spec: Spec, dataset: Dataset, steps: int) -> list[tuple[Tria
     plain, own_chance = _plain_data(spec, dataset)
     learner = replace(
         spec,
-        network=_plain_layers(plain.train),
+        network=_plain_layers(plain.train, hidden=not _is_linear(spec.network)),
         loss=MeanSquaredError() if _numeric(dataset) else spec.loss,
         dtype="float32",
         schedule=ConstantRate(),
@@ -152,7 +153,8 @@ def _plain_data(spec: Spec, dataset: Dataset) -> tuple[Dataset, float]:
     train = sample(dataset.train, _EXAMPLES)
     inputs, offset, scale = _standardizing(_laid_out(train))
     targets, t_offset, t_scale = train.targets, np.zeros(()), np.ones(())
-    own_chance = constant_loss(spec, chance_outputs(spec, targets), targets)
+    some = judged(train).targets
+    own_chance = constant_loss(spec, chance_outputs(spec, some), some)
     if _numeric(dataset):
         flat = targets.astype(np.float64)
         t_offset, t_scale = flat.mean(axis=0), np.where(flat.std(axis=0) > 0, flat.std(axis=0), 1)
@@ -197,7 +199,26 @@ def _standardizing(inputs: Array) -> tuple[Array, Any, Any]:
     return ((wide - offset) / scale).astype(np.float32), offset, scale
 
 
-def _plain_layers(train: Part) -> tuple[layers.LayerOptions, ...]:
+# what keeps a network linear in its inputs, whatever stands in which order
+_LINEAR = (
+    "dense", "conv1d", "conv2d", "avg_pool1d", "avg_pool2d", "global_avg_pool1d",
+    "global_avg_pool2d", "flatten", "batch_norm", "dropout", "identity", "embedding", "position",
+)  # fmt: skip
+_MONOTONIC = ("softmax", "sigmoid")  # at the end they move no boundary between classes
+
+
+def _is_linear(network: Sequence[layers.LayerOptions]) -> bool:
+    """Whether a network can do no more than a linear one; then it is measured against one."""
+    if network and network[-1].name in _MONOTONIC:
+        network = network[:-1]
+    return all(
+        _is_linear(inner) if (inner := getattr(layer, "layers", None)) is not None
+        else layer.name in _LINEAR
+        for layer in network
+    )  # fmt: skip
+
+
+def _plain_layers(train: Part, *, hidden: bool = True) -> tuple[layers.LayerOptions, ...]:
     outputs = train.targets.shape[-1] if train.targets.dtype.kind == "f" else None
     if outputs is None:
         outputs = int(train.targets.max()) + 1
@@ -207,9 +228,6 @@ def _plain_layers(train: Part) -> tuple[layers.LayerOptions, ...]:
         body.append(layers.Embedding(dimension=16, vocabulary=vocabulary))
         if train.targets.shape[1:2] != train.inputs.shape[1:2]:
             body.append(layers.Flatten())
-    body += [
-        layers.Dense(units=_HIDDEN, init=HeNormal()),
-        layers.Relu(),
-        layers.Dense(units=outputs),
-    ]
-    return tuple(body)
+    if hidden:
+        body += [layers.Dense(units=_HIDDEN, init=HeNormal()), layers.Relu()]
+    return (*body, layers.Dense(units=outputs))

@@ -39,6 +39,10 @@ class Thresholds:
         "a run that was cut short may only be slow: it fails if it covers less than a tenth of "
         "what the plain learner does in as many steps",
     )
+    fewest_steps: float = threshold(
+        10.0,
+        "updates: fewer say nothing of where training leads, Adam's mean gradient alone takes ten",
+    )
     cured_share: float = threshold(
         0.6, "an experiment cures if it passes the line of failure by more than its noise"
     )

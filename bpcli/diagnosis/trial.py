@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +21,8 @@ from bpcli.training.screening import NonFiniteError
 _LOOKS = 12  # recorded steps and evaluations, the first steps apart
 _FIRST = (1, 2, 3, 5, 8)  # recorded always
 _EVALUATED = 512  # examples of each part at most
+_POSITIONS, _FEWEST = 2048, 16  # of sequences, so many targets and examples are enough
+_LEAST_SCORES = 3
 # about what one core does: seconds a layer and step, and a multiply-add of forward and backward
 _SECONDS_A_LAYER, _SECONDS_A_MULTIPLICATION = 2.5e-5, 4e-11
 
@@ -100,6 +102,7 @@ def run_trial(
     trial = Trial(seed, stepper.total_steps)
     steps = min(steps, stepper.total_steps)
     looks = look_steps(steps)
+    scored = scored_steps(steps, looks, steps_a_score(dataset, spec.training.batch_size))
     recorder = Recorder(steps, steps=looks)
     with np.errstate(all="ignore"):
         try:
@@ -110,7 +113,7 @@ def run_trial(
                 loss = stepper.step(recorder)
                 trial.losses.append(loss)
                 trial.lines.append(recorder.end(step, stepper.epoch_of(step), loss))
-                if step not in _FIRST or step == steps:
+                if step in scored:
                     trial.scores.append(score(network, dataset, spec, step))
         except NonFiniteError as error:
             trial.non_finite = error.found
@@ -126,15 +129,42 @@ def look_steps(steps: int) -> set[int]:
     }
 
 
+def steps_a_score(dataset: Dataset, batch_size: int) -> float:
+    """About how many steps take as long: a forward pass is a third of one."""
+    parts = [dataset.train, *([dataset.validation] if dataset.validation is not None else [])]
+    return sum(len(judged(part)) for part in parts) / (3 * batch_size)
+
+
+def scored_steps(steps: int, looks: Collection[int], steps_a_score: float) -> set[int]:
+    """Of the looks but the first ones, as many as take no longer than the training, at equal
+    distances up to the last."""
+    later = sorted((step for step in looks if step not in _FIRST or step == steps), reverse=True)
+    affordable = max(_LEAST_SCORES, int(steps / max(steps_a_score, 1e-9)))
+    return set(later[:: math.ceil(len(later) / affordable)])
+
+
 def score(network: Network, dataset: Dataset, spec: Spec, step: int) -> Score:
     """The loss on a sample of the training part, and the score of what validates."""
     targets = dataset.preparation.targets
     size = spec.training.batch_size
-    train = evaluate(network, sample(dataset.train), targets, size)
-    judged = train
+    train = evaluate(network, judged(dataset.train), targets, size)
+    best = train
     if dataset.validation is not None and len(dataset.validation):
-        judged = evaluate(network, sample(dataset.validation), targets, size)
-    return Score(step, train["loss"], judged.get("accuracy", judged.get("r2", math.nan)))
+        best = evaluate(network, judged(dataset.validation), targets, size)
+    return Score(step, train["loss"], best.get("accuracy", best.get("r2", math.nan)))
+
+
+def judged(part: Part) -> Part:
+    """The examples that a score is taken of."""
+    return sample(part, enough(part, _EVALUATED))
+
+
+def enough(part: Part, most: int) -> int:
+    """Examples that do for a figure: fewer of those that have a target at every position."""
+    if part.targets.dtype.kind not in "iu" or part.targets.ndim < 2:
+        return most
+    positions: int = math.prod(part.targets.shape[1:])
+    return max(_FEWEST, min(most, _POSITIONS // positions))
 
 
 def sample(part: Part, most: int = _EVALUATED) -> Part:

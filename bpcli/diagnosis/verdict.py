@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bpcli.diagnosis.reference import Expectation
-from bpcli.diagnosis.statistics import median
+from bpcli.diagnosis.statistics import fit_line, median
 from bpcli.diagnosis.thresholds import Thresholds
 from bpcli.diagnosis.trial import Trial
 
@@ -33,26 +34,70 @@ def verdict(trials: Sequence[Trial], expected: Expectation, thresholds: Threshol
     removed = median(expected.removed(trial.last_loss) for trial in trials)
     share = _median(shares)
     loss_share = _median(loss_shares)
-    complete = all(trial.complete for trial in trials)
-    fails = _fails(share, loss_share, removed, complete=complete, thresholds=thresholds)
+    fails: bool | None
+    if max(trial.steps for trial in trials) < thresholds.fewest_steps:
+        fails = None
+    elif all(trial.complete for trial in trials):
+        fails = _fails(share, loss_share, removed, thresholds)
+    else:
+        pace = Pace.of(trials, expected, thresholds)
+        fails = _fails_so_far(share, loss_share, removed, pace, thresholds)
     if 2 * sum(trial.non_finite is not None for trial in trials) > len(trials):
         fails = True
     return Verdict(fails, share, loss_share, removed)
 
 
-def _fails(
+class Pace(NamedTuple):
+    """Where a run that was cut short is heading."""
+
+    arrives: bool  # at this pace it gets, by its end, half as far as a plain learner did so far
+    below_chance: bool
+
+    @classmethod
+    def of(cls, trials: Sequence[Trial], expected: Expectation, thresholds: Thresholds) -> Pace:
+        paces = [_pace(trial, expected, thresholds) for trial in trials]
+        return cls(
+            2 * sum(pace.arrives for pace in paces) > len(paces),
+            2 * sum(pace.below_chance for pace in paces) > len(paces),
+        )
+
+
+def _pace(trial: Trial, expected: Expectation, thresholds: Thresholds) -> Pace:
+    """By the line through the losses of the steps after the first third, if it clearly falls."""
+    losses = trial.losses[trial.steps // 3 :]
+    line = fit_line([float(n) for n in range(len(losses))], losses)
+    if line is None or not line.slope < -thresholds.slope_errors * line.error:
+        return Pace(False, False)
+    now = line.intercept + line.slope * (len(losses) - 1)
+    end = now + line.slope * (trial.total_steps - trial.steps)
+    wanted = thresholds.still_share
+    if expected.share_of_loss(now) is not None:
+        wanted = max(wanted, thresholds.failing_share * expected.learned_loss_share)
+    return Pace(expected.removed(end) >= wanted, now < expected.chance_loss)
+
+
+def _fails_so_far(
     share: float | None,
     loss_share: float | None,
     removed: float,
-    *,
-    complete: bool,
+    pace: Pace,
     thresholds: Thresholds,
 ) -> bool | None:
-    if not complete:
-        known = [each for each in (share, loss_share) if each is not None]
-        if not known:
-            return removed < thresholds.still_share or None
-        return max(known) < thresholds.unfinished_share
+    """A run that was cut short may only be slow, or at its warm-up: one that is far behind fails if
+    it does not get on. Above chance nothing is learned yet, however fast the loss falls there."""
+    known = [each for each in (share, loss_share) if each is not None]
+    if known and max(known) >= thresholds.unfinished_share:
+        return False
+    if pace.arrives:
+        return False if pace.below_chance else None
+    if known:
+        return True
+    return removed < -thresholds.failing_share or None
+
+
+def _fails(
+    share: float | None, loss_share: float | None, removed: float, thresholds: Thresholds
+) -> bool | None:
     if share is not None:  # a training loss that falls without the score is no fault of the flow
         learns = loss_share is not None and loss_share >= thresholds.failing_share
         return share < thresholds.failing_share and not learns

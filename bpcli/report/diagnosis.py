@@ -28,6 +28,7 @@ _WIDTH = 80
 _BAR, _SHORTEST_BAR = 22, 12  # columns; it gives way to long names of layers
 _BESIDE_BAR = 50  # columns of the table besides the bars and the names
 _MOST_ROWS = 24  # of the table; of a deeper network, first layers beside the trunk are left out
+_AS_WELL = 0.95  # of a plain network's score above chance: the rest is noise
 _STYLES: dict[Severity, Style] = {"error": "bad", "warning": "warning", "info": "accent"}
 Row = list[Piece]
 
@@ -174,7 +175,9 @@ def _in_words(slope: float, way: str) -> str:
 def _training(share: float) -> str:
     if share <= 0.02:
         return "no better than chance"
-    return f"{min(share, 9.99):.0%} of the way from chance to a plain network's score"
+    if share < _AS_WELL:
+        return f"{share:.0%} of the way from chance to a plain network's score"
+    return f"{'as well as' if share <= 2 - _AS_WELL else 'better than'} a plain network"
 
 
 # the findings

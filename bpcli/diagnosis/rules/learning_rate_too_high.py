@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
-from bpcli.diagnosis.evidence import Evidence
+from bpcli.diagnosis.evidence import Evidence, Moment
 from bpcli.diagnosis.finding import Finding
 from bpcli.diagnosis.rules.rule import Explanation, Rule
 
@@ -19,7 +20,9 @@ class LearningRateTooHigh(Rule):
         what="""\
 Training fails, the network is sound at initialisation, and the same training with a tenth, a
 hundredth or a thousandth of the learning rate does not fail. The update:weight ratio ‖ΔW‖ / ‖W‖ is
-often above 0.1; about 1e-3 is usual.""",
+often above 0.1; about 1e-3 is usual. Of a run or a log, which cannot be repeated: it fails although
+its first steps show neither gradients nor signals that explode, and most layers move by more than a
+tenth of their size in one of them.""",
         why="""\
 Beyond 2 / (largest curvature) every step of gradient descent ends higher than it began. With
 adaptive optimizers the weights are thrown to where units saturate or die, and stay there.""",
@@ -30,7 +33,10 @@ optimizer: {sgd: {learning_rate: 100}}""",
     )
 
     def check(self, evidence: Evidence) -> Iterator[Finding]:
-        if not evidence.fails or evidence.experiment is None or evidence.learning_rate is None:
+        if not evidence.fails:
+            return
+        if evidence.experiment is None or evidence.learning_rate is None:
+            yield from self._of_the_past(evidence)
             return
         if not evidence.rate_may_be_too("high"):
             return
@@ -52,3 +58,48 @@ optimizer: {sgd: {learning_rate: 100}}""",
                     update_ratio=ratio,
                 )
                 return
+
+    def _of_the_past(self, evidence: Evidence) -> Iterator[Finding]:
+        """Of what cannot be tried again: steps far too long for weights that start sound."""
+        first = next(iter(evidence.moments()), None)
+        if first is None or not _is_sound(evidence, first):
+            return
+        for moment in evidence.early():
+            ratio = _middle_ratio(evidence, moment)
+            if ratio is not None and ratio > evidence.thresholds.large_update:
+                rate = evidence.learning_rate
+                named = "the learning rate" if rate is None else f"the learning rate {rate:g}"
+                yield self.finding(
+                    "error",
+                    [],
+                    f"{named} is too high: step {moment.step} moves most layers by "
+                    f"{ratio:.2g} times their size or more",
+                    first_step=moment.step,
+                    cause="learning-rate-too-high",
+                    learning_rate=rate,
+                    update_ratio=ratio,
+                )
+                return
+
+
+def _is_sound(evidence: Evidence, moment: Moment) -> bool:
+    """Whether all is finite, the signals are of a usual size and the gradients do not explode."""
+    limits = evidence.thresholds
+    sizes = [
+        value
+        for name in evidence.trunk
+        for key in ("activation_rms", "delta_norm", "gradient_norm")
+        if (value := moment.figures.get(name, {}).get(key)) is not None
+    ]
+    signals = [moment.figures.get(name, {}).get("activation_rms") or 0.0 for name in evidence.trunk]
+    decay = evidence.gradient_decay(moment)
+    explodes = decay is not None and decay.total >= limits.gradient_total
+    return all(map(math.isfinite, sizes)) and max(signals) < limits.activation_size and not explodes
+
+
+def _middle_ratio(evidence: Evidence, moment: Moment) -> float | None:
+    """Half of the trunk's layers have an update ratio of so much or more; beyond all bounds where
+    it is not finite."""
+    ratios = [moment.figures.get(name, {}).get("update_ratio") for name in evidence.trunk]
+    known = sorted(math.inf if math.isnan(r) else r for r in ratios if r is not None)
+    return known[len(known) // 2] if known else None

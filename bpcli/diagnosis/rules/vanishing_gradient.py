@@ -83,11 +83,18 @@ Hochreiter 1991; Bengio, Simard & Frasconi 1994; Glorot & Bengio 2010; Schoenhol
         steep = decay.slope <= -limits.gradient_slope and decay.is_clear(limits.slope_errors)
         return steep and decay.total <= -limits.gradient_total
 
+    def _must_vanish(self, evidence: Evidence, name: str) -> bool:
+        """Whether σ_max of the recurrent weights is below 1: then the gradient shrinks whatever
+        the states are (Pascanu et al. 2013). Gates open in training, orthogonal weights turn: of
+        these nothing follows from how they start. No harm where training shows that it learns."""
+        sigma = evidence.facts(name).largest_singular_value
+        return evidence.fails is None and bool(evidence.runs) and sigma is not None and sigma < 1
+
     def _through_time(self, evidence: Evidence) -> Iterator[Finding]:
         for name, step, norms, decay in time_decays(evidence):
             if not decay.total <= -evidence.thresholds.time_total:
                 continue
-            severity = evidence.severity(harm=False)
+            severity = evidence.severity(harm=self._must_vanish(evidence, name))
             if severity is None:
                 continue
             lost = steps_to_one_percent(norms)
