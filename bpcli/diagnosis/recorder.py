@@ -6,24 +6,17 @@ The recorder looks on only at the steps it wants; at all others the network runs
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Collection, Mapping
 from typing import Any
 
-import numpy as np
-
+from bpcli.diagnosis.activity import ActivationShares, sample_mean
+from bpcli.diagnosis.extremes import Extremes
 from bpcli.diagnosis.histogram import histogram
 from bpcli.diagnosis.kinds import MULTIPLYING, can_die, saturation_bounds
+from bpcli.diagnosis.layer_norms import UpdateNorms
 from bpcli.diagnosis.sampling import ParameterSample
-from bpcli.diagnosis.statistics import (
-    Array,
-    count_non_finite,
-    joint_norm,
-    mean,
-    norm,
-    root_mean_square,
-    share_beyond,
-    unit_maximum,
-)
+from bpcli.diagnosis.statistics import Array, bare_norm, count_non_finite
 from bpcli.network import Network, Node
 from bpcli.network.cost import multiply_adds
 
@@ -32,8 +25,8 @@ LINES = 500  # about as many lines a run, however long it is
 SHARE_OF_STEP = 0.05  # of a step's time that recording may take on average
 # measured on one core: a recorded layer, an unrecorded one, a multiply-add of all three passes
 _SECONDS_A_RECORD, _SECONDS_A_LAYER, _SECONDS_A_MULTIPLICATION = 5e-5, 1.5e-5, 2.5e-11
-_WINDOW = 512  # examples that a unit must have been silent on to count as dead
-_ROWS = 64  # of a batch are looked at for shares and means: enough for two digits
+_RENEWED = 4  # steps, or more, between those that add to figures over several steps
+_RECENT = 20  # steps whose losses say where the loss is now
 
 Figures = dict[str, Any]
 
@@ -43,12 +36,14 @@ class Recorder:
 
     - ``delta_norm`` ‖∂L/∂y‖ over the batch, y the layer's output, L the mean loss
     - ``gradient_norm`` ‖∂L/∂θ‖ over its parameters θ, before clipping
-    - ``weight_norm`` ‖θ‖ before the update, ``update_ratio`` ‖Δθ‖ / ‖θ‖
-    - ``activation_rms``, ``activation_mean`` of y
-    - ``gradient_noise`` √(tr Σ) / ‖E g‖ over the recorded batches so far, the latest weighing most
+    - ``weight_norm`` ‖θ‖ before the update, ``update_ratio`` ‖Δθ‖ / ‖θ‖, Δθ as the
+      optimizer has it, before it is rounded to the precision of θ
+    - ``activation_rms``, ``activation_mean`` of y, the latter over some examples of the batch
+    - ``gradient_noise`` √(tr Σ) / ‖E g‖ over recorded batches so far, the latest weighing most,
+      of at most 1,024 elements of each parameter
     - ``saturated`` the share of the values of the activation after it (tanh, sigmoid) that lie in
-      the outer 2.5% of its range, ``dead_units`` the share of the units of a ReLU after it that
-      were 0 on all of the last 512 examples or more
+      the outer 2.5% of its range (some examples of the batch), ``dead_units`` the share of the
+      units of a ReLU after it that were 0 on all of the last 512 examples or more
     - ``time_norms`` ‖∂L/∂hₜ‖ for each step t of a recurrent layer
     - ``non_finite`` how many values of y or of its gradient are not finite, where any are
     - ``histograms`` of y, of the parameters and of their gradients, only in the first record from
@@ -56,7 +51,8 @@ class Recorder:
 
     The steps are 1 to 10 and then at equal distances, which depend on nothing but the length of
     the run and the size of the network, so that recording takes about a twentieth of the time.
-    Of the steps between, ``extremes`` keeps the largest and smallest loss and gradient norm.
+    Noise and dead units are renewed at every fourth step at most. Of the steps between two records,
+    ``extremes`` keeps the largest and smallest loss and gradient norm.
     """
 
     def __init__(
@@ -65,7 +61,12 @@ class Recorder:
         self.interval = max(interval, total_steps // LINES, 1)
         self.steps = steps
         self.network: Network | None = None
+        self.sizes: dict[str, float] = {}  # ‖θ‖ before the step that is ``next``
+        self.next = 0
+        self.noise: dict[str, float | None] = {}
+        self.renewal = 0  # the next step that adds to figures over several steps
         self.extremes = Extremes()
+        self.losses: deque[float] = deque(maxlen=_RECENT)  # of the latest steps, recorded or not
 
     def wants(self, step: int) -> bool:
         if self.steps is not None:
@@ -74,6 +75,7 @@ class Recorder:
 
     def passed(self, loss: float, gradient_norm: float) -> None:
         """A step that is not recorded."""
+        self.losses.append(loss)
         self.extremes.add(loss, gradient_norm)
 
     def samples(self, step: int) -> bool:
@@ -83,40 +85,44 @@ class Recorder:
 
     def begin(self, network: Network, step: int) -> None:
         """Before the step's forward pass."""
-        if self.network is not network:
-            self._attach(network)
-        self.sampling = self.samples(step)
+        self.attach(network)
+        self.sampling, self.renewing = self.samples(step), step >= self.renewal
+        if self.renewing:
+            self.renewal = step + _RENEWED
         self.figures: dict[str, Figures] = {path: {} for path in self.parameters}
-        self.sample.before_update(network.parameters)
+        if self.next != step:  # else they are known from the update before
+            self.sizes = self.norms.of(network.parameters.vector)
+        if self.sampling:
+            for path, values in self.sample.of(network.parameters.vector).items():
+                self._spread(path, "parameters", values)
         network.observe(self)
 
-    def _attach(self, network: Network) -> None:
+    def attach(self, network: Network) -> None:
+        """Gets ready for a network, where it is not the one of the step before."""
+        if self.network is network:
+            return
         self.network = network
         self.parameters = recorded_layers(network)
-        self.owners = _owners(network, self.parameters)
-        self.sample = ParameterSample(network.parameters.layout, self.parameters)
-        self.activity: dict[str, Activity] = {}
+        self.activations = _activations(network, self.parameters)
+        layout = network.parameters.layout
+        self.norms = UpdateNorms(layout, self.parameters)
+        self.next = self.renewal = 0
+        self.sample: ParameterSample = ParameterSample(layout, self.parameters)
 
     def forward(self, node: Node, inputs: Array, outputs: Array) -> None:
         path = node.layer.path
-        if path in self.figures:
-            figures = self.figures[path]
-            figures["activation_rms"] = root_mean_square(outputs)
-            figures["activation_mean"] = mean(outputs[:_ROWS])
-            self._spread(path, "outputs", outputs)
-            if not math.isfinite(figures["activation_rms"]):
+        figures = self.figures.get(path)
+        if figures is not None:
+            size = bare_norm(outputs) / math.sqrt(max(outputs.size, 1))
+            figures["activation_rms"] = size
+            figures["activation_mean"] = sample_mean(outputs)
+            if not math.isfinite(size):
                 self._count(path, outputs)
-        owner = self.owners.get(path)
-        if owner is not None:
-            self._look_at_activation(node, owner, outputs)
-
-    def _look_at_activation(self, node: Node, owner: str, outputs: Array) -> None:
-        bounds = saturation_bounds(node)
-        if bounds is not None:
-            self.figures[owner]["saturated"] = share_beyond(outputs[:_ROWS], *bounds)
-        if can_die(node):
-            activity = self.activity.setdefault(node.layer.path, Activity())
-            self.figures[owner]["dead_units"] = activity.dead_share(outputs)
+            if self.sampling:
+                self._spread(path, "outputs", outputs)
+        activation = self.activations.get(path)
+        if activation is not None:
+            activation.look(outputs, self.figures[activation.owner], renew=self.renewing)
 
     def _count(self, path: str, values: Array) -> None:
         figures = self.figures[path]
@@ -124,31 +130,39 @@ class Recorder:
 
     def backward(self, node: Node, output_gradient: Array, input_gradient: Array | None) -> None:
         path = node.layer.path
-        if path not in self.figures:
+        figures = self.figures.get(path)
+        if figures is None:
             return
-        figures = self.figures[path]
-        figures["delta_norm"] = norm(output_gradient)
-        if not math.isfinite(figures["delta_norm"]):
+        figures["delta_norm"] = size = bare_norm(output_gradient)
+        if not math.isfinite(size):
             self._count(path, output_gradient)
         hidden = getattr(node.layer, "hidden_gradients", None)
         if hidden is not None:
-            figures["time_norms"] = [norm(step) for step in hidden]
+            figures["time_norms"] = [bare_norm(step) for step in hidden]
 
-    def gradients_ready(self) -> None:
-        """After the backward pass, before clipping."""
+    def gradients_ready(self, norms: Mapping[str, float]) -> None:
+        """After the backward pass, before clipping; ``norms`` of layers that are known already."""
         assert self.network is not None
-        gradients = self.network.gradients
-        for path, names in self.parameters.items():
-            self.figures[path]["gradient_norm"] = joint_norm(norm(gradients[n]) for n in names)
-        self.sample.gradients_ready(gradients.vector)
+        vector = self.network.gradients.vector
+        for path, size in self.norms.of(vector, norms).items():
+            self.figures[path]["gradient_norm"] = size
+        if self.renewing:
+            self.sample.add(vector)
+            self.noise = self.sample.noise()
         if self.sampling:
-            for path in self.parameters:
-                self._spread(path, "parameters", self.sample.values(path))
-                self._spread(path, "gradients", self.sample.of(path, gradients.vector))
+            for path, values in self.sample.of(vector).items():
+                self._spread(path, "gradients", values)
+
+    def updated(self, start: int, parameters: Array, change: Array) -> None:
+        """After a block of the parameters was updated."""
+        self.norms.add(start, parameters, change)
+
+    def updated_finite(self) -> bool:
+        return self.norms.finite()
 
     def _spread(self, path: str, name: str, values: Array) -> None:
         """Keeps the histogram of a layer's values, where there is one."""
-        found = histogram(values) if self.sampling else None
+        found = histogram(values)
         if found is not None:
             self.figures[path].setdefault("histograms", {})[name] = found._asdict()
 
@@ -156,53 +170,56 @@ class Recorder:
         """After the update: the finished line; the network runs unobserved again."""
         assert self.network is not None
         self.network.observe(None)
-        changes = self.sample.after_update(self.network.parameters.vector)
+        self.losses.append(loss)
+        (after, moved), noise, sizes = self.norms.taken(), self.noise, self.sizes
         layers = [
-            {"name": path, **figures, **changes[path]} for path, figures in self.figures.items()
+            {
+                "name": path,
+                **figures,
+                "weight_norm": sizes[path],
+                "update_ratio": moved[path] / sizes[path] if sizes[path] else None,
+                "gradient_noise": noise[path],
+            }
+            for path, figures in self.figures.items()
         ]
+        layout = self.network.parameters.layout
+        if layout.trainable == layout.size:  # no update shows what is frozen
+            self.sizes, self.next = after, step + 1
         line = {"step": step, "epoch": epoch, "loss": loss, "layers": layers}
         return line | self.extremes.taken()
+
+    def state(self) -> dict[str, Any]:
+        """What later lines depend on, for a checkpoint: a run that is resumed writes those of the
+        uninterrupted one."""
+        seen: dict[str, Any] = {}
+        if self.network is not None:
+            seen = {"sizes": list(self.sizes.values()), "next": self.next, "renewal": self.renewal}
+            seen["sample"] = self.sample.state()
+            seen["activations"] = {
+                str(number): each.activity.state()
+                for number, each in enumerate(self.activations.values())
+            }
+        return {"extremes": self.extremes.ranges, "losses": list(self.losses), "seen": seen}
+
+    def restore(self, network: Network, state: Mapping[str, Any]) -> None:
+        """Goes on from where :meth:`state` was taken; raises KeyError or ValueError on another
+        network's."""
+        self.extremes.ranges = dict(state["extremes"])
+        self.losses.extend(state["losses"])
+        seen = state["seen"]
+        if seen:
+            self.attach(network)
+            self.sizes = dict(zip(self.parameters, seen["sizes"], strict=True))
+            self.next, self.renewal = seen["next"], seen["renewal"]
+            self.sample.restore(seen["sample"])
+            self.noise = self.sample.noise()
+            for number, activation in enumerate(self.activations.values()):
+                activation.activity.restore(seen["activations"][str(number)])
 
 
 def _power_of_4(step: int) -> int:
     """1 for steps 1 to 3, 2 for 4 to 15, 3 for 16 to 63, ...; 0 for 0."""
     return (step.bit_length() + 1) // 2
-
-
-class Activity:
-    """Which units were above 0 on any example of a window of examples, and of the one before."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-        self.now: Array | None = None
-        self.before: Array | None = None
-
-    def dead_share(self, outputs: Array) -> float:
-        """The share of units that were never active, this batch included."""
-        active = unit_maximum(outputs) > 0
-        self.now = active if self.now is None else self.now | active
-        self.seen += len(outputs)
-        alive = self.now if self.before is None else self.now | self.before
-        if self.seen >= _WINDOW:
-            self.before, self.now, self.seen = self.now, None, 0
-        return 1 - float(np.count_nonzero(alive)) / alive.size
-
-
-class Extremes:
-    """The smallest and largest loss and gradient norm of the steps that nobody recorded."""
-
-    def __init__(self) -> None:
-        self.ranges: dict[str, list[float]] = {}
-
-    def add(self, loss: float, gradient_norm: float) -> None:
-        for name, value in (("loss", loss), ("gradient_norm", gradient_norm)):
-            low, high = self.ranges.get(name, (value, value))
-            self.ranges[name] = [min(low, value), max(high, value)]
-
-    def taken(self) -> dict[str, Any]:
-        """What was kept since the last line, which begins anew."""
-        kept, self.ranges = self.ranges, {}
-        return {"extremes": kept} if kept else {}
 
 
 def recording_interval(network: Network, batch_size: int) -> int:
@@ -248,16 +265,18 @@ def weighted_nodes(network: Network) -> list[tuple[Node, list[str]]]:
     return found
 
 
-def _owners(network: Network, weighted: Collection[str]) -> dict[str, str]:
-    """For each activation the layer that it belongs to: the last one that multiplies before it.
+def _activations(network: Network, recorded: Collection[str]) -> dict[str, ActivationShares]:
+    """The activations that can saturate or die, by path, with the layer whose figures they are:
+    the last one that multiplies before.
 
     A recurrent layer owns the activation inside it.
     """
-    owners, last = {}, None
+    found, last = {}, None
     for node in network.nodes:
         path = node.layer.path
-        if node.layer.name in MULTIPLYING and path in weighted:
+        if node.layer.name in MULTIPLYING and path in recorded:
             last = path
-        if last is not None and (saturation_bounds(node) is not None or can_die(node)):
-            owners[path] = last
-    return owners
+        bounds, dies = saturation_bounds(node), can_die(node)
+        if last is not None and (bounds is not None or dies):
+            found[path] = ActivationShares(last, bounds, dies)
+    return found

@@ -1,92 +1,119 @@
-"""How far each layer's parameters move, from samples: copying them all would take too long."""
+"""How much the gradient of each layer varies from batch to batch, from a sample of its elements."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from bpcli.diagnosis.statistics import Array, joint_norm, norm
-from bpcli.network import ParameterVector
+from bpcli.diagnosis.statistics import Array
 from bpcli.network.parameters import Layout
 
-_SAMPLE = 4096  # elements of a parameter; the ratio of two norms is then exact to about 1%
+_SAMPLE = 1024  # elements of a parameter: its noise is then right to about a twentieth
 _DECAY = 0.9  # of the running means of the gradient: about ten records
-_EXACT_EVERY = 10  # records; between them a weight's norm follows its sample
+
+
+@dataclass
+class _Noise:
+    """Running means of one layer's sampled gradient, ‖g‖² with the weight of all so far."""
+
+    square: float = 0.0
+    weight: float = 0.0
+
+    def add(self, gradient: Array) -> None:
+        self.square = _DECAY * self.square + (1 - _DECAY) * float(gradient.dot(gradient))
+        self.weight = _DECAY * self.weight + (1 - _DECAY)
+
+    def relative(self, running_mean: Array) -> float | None:
+        """√(tr Σ) / ‖E g‖ from the running means of g and ‖g‖².
+
+        Of the mean's own variance, the share (1 - d) / (1 + d) of Σ for decay d is taken off.
+        """
+        if self.weight < 1 - _DECAY**3 or not math.isfinite(self.square):
+            return None
+        kept = (1 - _DECAY) / (1 + _DECAY)
+        along = float(running_mean.dot(running_mean)) / self.weight**2
+        variance = (self.square / self.weight - along) / (1 - kept)
+        signal = along - kept * variance
+        if variance <= 0:
+            return 0.0 if signal > 0 else None
+        return math.sqrt(variance / signal) if signal > 0 else None
 
 
 @dataclass
 class _Layer:
-    """One layer's share of the sample, and what is kept of it."""
+    parts: list[slice]  # of the sample
+    noise: _Noise = field(default_factory=_Noise)
 
-    places: Array  # indices into the vector
-    names: Sequence[str]
-    before: Array | None = None
-    gradient_mean: Array | None = None
-    gradient_square: float = 0.0
-    weight: float = 0.0  # of the running means so far
-    exact: float = 0.0  # ‖θ‖ at the last exact record
-    sampled: float = 0.0  # ‖sample‖ then
+    def of(self, sampled: Array) -> Array:
+        """This layer's elements among the sampled ones."""
+        if len(self.parts) == 1:
+            return sampled[self.parts[0]]
+        return np.concatenate([sampled[part] for part in self.parts])
 
 
 class ParameterSample:
-    """Norms of weights, updates and gradient noise by layer, from a fixed choice of elements."""
+    """A fixed choice of elements of each parameter, all of them or 1,024, and the noise of their
+    gradients."""
 
     def __init__(self, layout: Layout, layers: Mapping[str, Sequence[str]]) -> None:
         random = np.random.default_rng(0)
-        self.layers = {}
-        self.records = 0
-        for path, names in layers.items():
-            chosen = [_chosen(layout, name, random) for name in names]
-            self.layers[path] = _Layer(np.concatenate(chosen), names)
+        names = dict.fromkeys(name for names in layers.values() for name in names)
+        chosen = {name: _chosen(layout, name, random) for name in names}
+        self.places = np.concatenate(list(chosen.values()))
+        edges = np.cumsum([0, *map(len, chosen.values())]).tolist()
+        parts = dict(zip(names, map(slice, edges, edges[1:]), strict=False))
+        self.layers = {
+            path: _Layer(_joined(parts[name] for name in own)) for path, own in layers.items()
+        }
+        self.gradient_mean = np.zeros(len(self.places))
 
-    def before_update(self, parameters: ParameterVector) -> None:
-        exact = self.records % _EXACT_EVERY == 0
+    def of(self, vector: Array) -> dict[str, Array]:
+        """Each layer's chosen elements of a vector."""
+        sampled = vector.take(self.places)
+        return {path: layer.of(sampled) for path, layer in self.layers.items()}
+
+    def add(self, gradients: Array) -> None:
+        """The next batch's gradients."""
+        sampled = gradients.take(self.places).astype(np.float64)
+        self.gradient_mean *= _DECAY
+        self.gradient_mean += (1 - _DECAY) * sampled
         for layer in self.layers.values():
-            layer.before = parameters.vector.take(layer.places)
-            if exact or not layer.sampled:
-                layer.exact = joint_norm(norm(parameters[name]) for name in layer.names)
-                layer.sampled = norm(layer.before)
+            layer.noise.add(layer.of(sampled))
 
-    def values(self, path: str) -> Array:
-        """A layer's chosen parameters, as they were before the update."""
-        before = self.layers[path].before
-        assert before is not None
-        return before
+    def noise(self) -> dict[str, float | None]:
+        """√(tr Σ) / ‖E g‖ of each layer over the batches so far, the latest weighing most."""
+        return {
+            path: layer.noise.relative(layer.of(self.gradient_mean))
+            for path, layer in self.layers.items()
+        }
 
-    def of(self, path: str, vector: Array) -> Array:
-        """The same elements of another vector."""
-        return vector.take(self.layers[path].places)
+    def state(self) -> dict[str, Any]:
+        """What later records depend on, for a checkpoint."""
+        noises = [layer.noise for layer in self.layers.values()]
+        return {
+            "gradient_mean": self.gradient_mean,
+            "noise": [[noise.square, noise.weight] for noise in noises],
+        }
 
-    def gradients_ready(self, vector: Array) -> None:
-        for layer in self.layers.values():
-            layer_gradient = vector.take(layer.places).astype(np.float64)
-            if layer.gradient_mean is None:
-                layer.gradient_mean = np.zeros_like(layer_gradient)
-            layer.gradient_mean *= _DECAY
-            layer.gradient_mean += (1 - _DECAY) * layer_gradient
-            square = float(layer_gradient @ layer_gradient)
-            layer.gradient_square = _DECAY * layer.gradient_square + (1 - _DECAY) * square
-            layer.weight = _DECAY * layer.weight + (1 - _DECAY)
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.gradient_mean[...] = state["gradient_mean"]
+        for layer, (square, weight) in zip(self.layers.values(), state["noise"], strict=True):
+            layer.noise = _Noise(square, weight)
 
-    def after_update(self, vector: Array) -> dict[str, dict[str, float | None]]:
-        """``weight_norm``, ``update_ratio`` and ``gradient_noise`` of each layer."""
-        self.records += 1
-        figures: dict[str, dict[str, float | None]] = {}
-        for path, layer in self.layers.items():
-            before = layer.before
-            assert before is not None
-            sampled = norm(before)
-            moved = norm(vector.take(layer.places) - before)
-            size = layer.exact * (sampled / layer.sampled) if layer.sampled else layer.exact
-            figures[path] = {
-                "weight_norm": size,
-                "update_ratio": moved / sampled if sampled else None,
-                "gradient_noise": _noise(layer),
-            }
-        return figures
+
+def _joined(slices: Iterable[slice]) -> list[slice]:
+    """The same elements in as few slices as can be; those of a layer mostly lie side by side."""
+    joined: list[slice] = []
+    for each in sorted(slices, key=lambda part: part.start):
+        if joined and joined[-1].stop == each.start:
+            joined[-1] = slice(joined[-1].start, each.stop)
+        else:
+            joined.append(each)
+    return joined
 
 
 def _chosen(layout: Layout, name: str, random: np.random.Generator) -> Array:
@@ -96,21 +123,3 @@ def _chosen(layout: Layout, name: str, random: np.random.Generator) -> Array:
     if size <= _SAMPLE:
         return np.arange(slot.start, slot.stop)
     return slot.start + np.sort(random.choice(size, _SAMPLE, replace=False))
-
-
-def _noise(layer: _Layer) -> float | None:
-    """√(tr Σ) / ‖E g‖ from the running means of g and ‖g‖².
-
-    Of the mean's own variance, the share (1 - d) / (1 + d) of Σ for decay d is taken off.
-    """
-    assert layer.gradient_mean is not None
-    if layer.weight < 1 - _DECAY**3 or not math.isfinite(layer.gradient_square):
-        return None
-    centre = layer.gradient_mean / layer.weight
-    kept = (1 - _DECAY) / (1 + _DECAY)
-    along = float(centre @ centre)
-    variance = (layer.gradient_square / layer.weight - along) / (1 - kept)
-    signal = along - kept * variance
-    if variance <= 0:
-        return 0.0 if signal > 0 else None
-    return math.sqrt(variance / signal) if signal > 0 else None

@@ -8,25 +8,43 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bpcli.network.sums import column_sums
+
 Array = np.ndarray[Any, Any]
 
 # squares of float32 leave its range beyond 1e±19; sums of squares within these bounds are exact
 # to rounding, others are computed again with the values divided by the largest
 _SAFE = (1e-28, 1e28)
+_BLOCK = 1 << 16  # elements that are added up in their own precision, their sums in double
 
 
 def norm(values: Array) -> float:
     """‖x‖ = √Σ|x|² over all elements, without under- or overflow; nan or inf if any element is."""
-    flat = values.reshape(-1)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        squares = float(flat @ flat)
-        if _SAFE[0] < squares < _SAFE[1]:
-            return math.sqrt(squares)
-        largest = float(np.max(np.abs(flat), initial=0.0))
-        if largest == 0.0 or not math.isfinite(largest):
-            return largest
-        scaled = flat.astype(np.float64) / largest
-        return largest * math.sqrt(float(scaled @ scaled))
+        return bare_norm(values)
+
+
+def bare_norm(values: Array) -> float:
+    """The same where NumPy's warnings are silenced already: silencing takes longer than the norm
+    of a small array."""
+    flat = values if values.ndim == 1 else values.reshape(-1)
+    if flat.size <= _BLOCK:
+        squares = float(flat.dot(flat))
+    else:
+        blocks = (flat[start : start + _BLOCK] for start in range(0, flat.size, _BLOCK))
+        squares = sum(float(block.dot(block)) for block in blocks)
+    if _SAFE[0] < squares < _SAFE[1]:
+        return math.sqrt(squares)
+    return _scaled_norm(flat)
+
+
+def _scaled_norm(flat: Array) -> float:
+    """The same of values whose squares are out of range."""
+    largest = float(np.max(np.abs(flat), initial=0.0))
+    if largest == 0.0 or not math.isfinite(largest):
+        return largest
+    scaled = flat.astype(np.float64) / largest
+    return largest * math.sqrt(float(scaled @ scaled))
 
 
 def joint_norm(norms: Iterable[float]) -> float:
@@ -40,8 +58,14 @@ def root_mean_square(values: Array) -> float:
 
 
 def mean(values: Array) -> float:
-    """mean(x) over all elements, added up in double precision."""
-    return float(np.add.reduce(values, axis=None, dtype=np.float64)) / max(values.size, 1)
+    """mean(x) over all elements; columns are added up in their own precision, their sums in double
+    unless that leaves their range."""
+    rows = values.reshape(len(values), -1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = float(np.add.reduce(column_sums(rows), dtype=np.float64))
+        if not math.isfinite(total):
+            total = float(np.add.reduce(rows, axis=None, dtype=np.float64))
+    return total / max(values.size, 1)
 
 
 def count_non_finite(values: Array) -> int:

@@ -44,6 +44,22 @@ class Layout:
             if name not in frozen:
                 self.trainable = slot.stop
 
+    def parts(self) -> dict[str, list[slice]]:
+        """The contiguous parts of each layer that has parameters itself: mostly one."""
+        parts: dict[str, list[slice]] = {}
+        for slot in self.slots.values():
+            own = parts.setdefault(owner(slot.name), [])
+            if own and own[-1].stop == slot.start:
+                own[-1] = slice(own[-1].start, slot.stop)
+            else:
+                own.append(slice(slot.start, slot.stop))
+        return parts
+
+
+def owner(name: str) -> str:
+    """The path of the layer that has this parameter itself."""
+    return name.rpartition(".")[0]
+
 
 class ParameterVector(Mapping[str, Array]):
     """A vector, and a view into it for each name: ``parameters["dense_1.weight"]``."""

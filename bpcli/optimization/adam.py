@@ -53,5 +53,19 @@ class AdamW(Adam):
     def update(
         self, p: Array, g: Array, scalars: tuple[float, ...], scratch: Array, *moments: Array
     ) -> None:
-        np.multiply(p, 1 - scalars[2] * self.options.weight_decay, out=p)
+        np.multiply(p, 1 - self._decay(scalars), out=p)
         super().update(p, g, scalars, scratch, *moments)
+
+    def change(self, p: Array, scalars: tuple[float, ...], scratch: Array) -> Array:
+        """u + d θ of what Adam took off, u, and the share d that decayed, from θ' = (1 - d) θ - u:
+        u + c (θ' + u) for c = d / (1 - d), in place as c ((1 + c) / c u + θ')."""
+        decay = self._decay(scalars)
+        if not 1e-20 < decay < 1:  # 0, or too little to be seen
+            return scratch
+        c = decay / (1 - decay)
+        np.multiply(scratch, (1 + c) / c, out=scratch)
+        np.add(scratch, p, out=scratch)
+        return np.multiply(scratch, c, out=scratch)
+
+    def _decay(self, scalars: tuple[float, ...]) -> float:
+        return scalars[2] * float(self.options.weight_decay)

@@ -32,13 +32,19 @@ def norm(vector: Array) -> float:
     return largest * math.sqrt(total)
 
 
-def clip(gradients: Array, clip_norm: float | None, clip_value: float | None) -> float:
+def clip(
+    gradients: Array,
+    clip_norm: float | None,
+    clip_value: float | None,
+    before: float | None = None,
+) -> float:
     """Shortens the gradient to the norm, then cuts each element to ±value, both in place.
 
-    Returns the norm BEFORE clipping (Pascanu, Mikolov & Bengio 2013). A gradient that is not
-    finite is left as it is: no factor makes a direction of it.
+    Returns the norm BEFORE clipping (Pascanu, Mikolov & Bengio 2013), which is ``before`` where
+    that is given. A gradient that is not finite is left as it is: no factor makes a direction of
+    it.
     """
-    before = norm(gradients)
+    before = norm(gradients) if before is None else before
     if math.isfinite(before):
         if clip_norm is not None and before > clip_norm:
             _scale(gradients, clip_norm, before)

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 Array = np.ndarray[Any, Any]
+# (where a block starts, its parameters after the update, what the update took off them)
+Observe = Callable[[int, Array, Array], None]
 Share = Callable[[Callable[[slice], None], int, int], None]  # (work, blocks, parameters)
 
 # elements: an update passes over each of up to five arrays several times, and a block of them
@@ -46,8 +48,17 @@ class Optimizer:
     def _kept(self) -> tuple[str, ...]:
         return self.moments
 
-    def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
-        """One update; both vectors have the size and dtype the optimizer was made for."""
+    def step(
+        self,
+        parameters: Array,
+        gradients: Array,
+        learning_rate: float,
+        observe: Observe | None = None,
+    ) -> None:
+        """One update; both vectors have the size and dtype the optimizer was made for.
+
+        ``observe`` is shown each block while it is in the cache, by any thread.
+        """
         self.steps += 1
         scalars = self.scalars(learning_rate)
 
@@ -57,7 +68,10 @@ class Optimizer:
                 scratch = self._scratch[part.start] = self._new_scratch()
             for block, moments in self._blocks[part]:
                 p, g = parameters[block], gradients[block]
-                self.update(p, g, scalars, scratch[: p.size], *moments)
+                change = scratch[: p.size]
+                self.update(p, g, scalars, change, *moments)
+                if observe is not None:
+                    observe(block.start, p, self.change(p, scalars, change))
 
         self.share(work, len(self._blocks), parameters.size)
 
@@ -66,8 +80,13 @@ class Optimizer:
         return learning_rate
 
     def update(self, p: Array, g: Array, scalars: Any, scratch: Array, *moments: Array) -> None:
-        """Changes a block of parameters ``p`` by their gradients ``g``, and its moments."""
+        """Changes a block of parameters ``p`` by their gradients ``g``, and its moments; leaves
+        in ``scratch`` what it took off ``p``."""
         raise NotImplementedError
+
+    def change(self, p: Array, scalars: Any, scratch: Array) -> Array:
+        """All that was taken off a block, from what :meth:`update` left."""
+        return scratch
 
     def epsilon(self) -> float:
         """ε as this precision can hold it."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from bpcli.network import Network
-from bpcli.training.metrics import Figures
+from bpcli.training.metrics import Array, Figures
 
 if TYPE_CHECKING:
     from bpcli.training.trainer import Trainer
@@ -102,8 +103,21 @@ class Recorder(Protocol):
     def begin(self, network: Network, step: int) -> None:
         """Before the step's forward pass."""
 
-    def gradients_ready(self) -> None:
-        """After the backward pass, before clipping."""
+    def gradients_ready(self, norms: Mapping[str, float]) -> None:
+        """After the backward pass, before clipping; ``norms`` are those of layers' gradients that
+        are known already."""
+
+    def updated(self, start: int, parameters: Array, change: Array) -> None:
+        """After a part of the parameters was updated: where it starts, what was taken off it."""
+
+    def updated_finite(self) -> bool:
+        """Whether all parameters that it was shown are known to be finite."""
 
     def end(self, step: int, epoch: int, loss: float) -> dict[str, Any]:
         """After the update."""
+
+    def state(self) -> dict[str, Any]:
+        """What later lines depend on, as arrays and plain values."""
+
+    def restore(self, network: Network, state: Mapping[str, Any]) -> None:
+        """Goes on from where :meth:`state` was taken."""

@@ -71,8 +71,14 @@ def could_not_write(path: Path, error: OSError) -> WriteError:
     return WriteError(f"could not write {path}: {error.strerror or error}")
 
 
+_PLAIN = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
 def to_json(document: dict[str, Any], *, indent: int | None = None) -> str:
     """JSON in which numbers that are not finite are null, their places listed in `non_finite`."""
+    if indent is None:
+        with suppress(ValueError):  # one is not finite
+            return _PLAIN.encode(document)
     places: list[str] = []
     clean = _finite(document, "", places)
     if places:

@@ -10,7 +10,7 @@ import numpy as np
 
 from bpcli.network import Network, threads
 from bpcli.network.network import LARGE, streams
-from bpcli.optimization import clip, make_optimizer, make_schedule
+from bpcli.optimization import clip, make_optimizer, make_schedule, norm
 from bpcli.spec.model import Spec
 from bpcli.training.batches import Batches, Rows
 from bpcli.training.checkpoint import Tree, random_state, restore_random
@@ -38,8 +38,10 @@ class Stepper:
         self._parameters = network.parameters.trainable
         self._gradients = network.gradients.trainable
         self.optimizer = make_optimizer(spec.optimizer, self._parameters.size, network.dtype)
+        self._parts: dict[str, slice] = {}
         if self._parameters.size >= LARGE:
             self.optimizer.share = threads.share
+            self._parts = _parts(network)
         self.on_batch: Callable[[Array, Array, float], None] | None = None
 
         self.steps = self.examples = 0  # examples: of the last step
@@ -67,17 +69,24 @@ class Stepper:
         if recorder is not None:
             recorder.begin(self.network, self.steps + 1)
         loss = self._loss_and_gradients()
+        norms = self._layer_norms()
         if recorder is not None:
-            recorder.gradients_ready()
-        options = self.options
-        self.gradient_norm = clip(self._gradients, options.clip_norm, options.clip_value)
+            recorder.gradients_ready(norms)
+        options, before = self.options, math.hypot(*norms.values()) if norms else None
+        self.gradient_norm = clip(self._gradients, options.clip_norm, options.clip_value, before)
         if not (math.isfinite(loss) and math.isfinite(self.gradient_norm)):
             raise self._origin(start, random)
         self.learning_rate = self.schedule.rate(self.steps)
-        self.optimizer.step(self._parameters, self._gradients, self.learning_rate)
+        observe = recorder.updated if recorder is not None else None
+        self.optimizer.step(self._parameters, self._gradients, self.learning_rate, observe)
         self.steps += 1
-        self._screen()
+        self._screen(finite=recorder is not None and recorder.updated_finite())
         return loss
+
+    def _layer_norms(self) -> dict[str, float]:
+        """‖∂L/∂θ‖ of each layer of a large network, so that a recorder need not pass over its
+        gradients again; nothing of a small one, where one product for all is faster."""
+        return {layer: norm(self._gradients[part]) for layer, part in self._parts.items()}
 
     def gradients_of(self, inputs: Array, targets: Array) -> float:
         """Fills the network's gradients for one batch; returns its loss without penalty."""
@@ -116,10 +125,11 @@ class Stepper:
         np.multiply(total, 1 / self.examples, out=gradients)
         return loss / self.examples + self.network.penalty()
 
-    def _screen(self) -> None:
-        """Raises where the update or the running means left the range of numbers."""
+    def _screen(self, *, finite: bool) -> None:
+        """Raises where the update or the running means left the range of numbers; ``finite``: the
+        parameters are known not to have."""
         network = self.network
-        if not all_finite(self._parameters):
+        if not finite and not all_finite(self._parameters):
             raise self._non_finite(self.steps, "parameter", first_in(network.parameters))
         if network.state.vector.size and not all_finite(network.state.vector):
             raise self._non_finite(self.steps, "state", first_in(network.state))
@@ -183,3 +193,11 @@ class Stepper:
         for name, moment in self.optimizer.state.items():
             moment[...] = state["optimizer"]["moments"][name]
         self.schedule.restore(state["schedule"])
+
+
+def _parts(network: Network) -> dict[str, slice]:
+    """Each layer's part of the gradients; none where some are frozen or lie apart."""
+    parts = network.parameters.layout.parts()
+    whole = all(len(own) == 1 for own in parts.values())
+    frozen = network.parameters.trainable.size < network.parameters.vector.size
+    return {} if frozen or not whole else {layer: own for layer, (own,) in parts.items()}
