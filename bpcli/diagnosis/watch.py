@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from bpcli.data import Part
+from bpcli.build import network_on
+from bpcli.data import Dataset
 from bpcli.diagnosis.diagnosis import diagnose
 from bpcli.diagnosis.evidence import Evidence
 from bpcli.diagnosis.facts import inputs_of, outputs_of
 from bpcli.diagnosis.finding import SEVERITIES, Finding
 from bpcli.diagnosis.layer_facts import layers_of, symmetric_layers
+from bpcli.diagnosis.log import read_log
 from bpcli.diagnosis.measurement import batches_of, measure
 from bpcli.diagnosis.options import options_of
+from bpcli.diagnosis.recorder import Recorder
 from bpcli.diagnosis.reference import chance_outputs, constant_loss
 from bpcli.diagnosis.rules.loss_stands_still import LossStandsStill
 from bpcli.diagnosis.statistics import median
 from bpcli.diagnosis.trial import sample
 from bpcli.diagnosis.verdict import Verdict
+from bpcli.errors import DataError
 from bpcli.network import Network
 from bpcli.spec.model import Spec
 from bpcli.training import Listener, NonFinite, Outcome, StepEvent, Trainer
 
 _LOOKS = 20  # at the rules in the course of a run
 _PATIENCE = 50  # steps before a loss can be said to stand still
-_RECENT = 20  # steps whose losses say where the loss is now
 _LINES = 200  # recorded steps that are kept, at equal distances
-
-
-class Data(Protocol):
-    """What the watch needs of a data set."""
-
-    @property
-    def train(self) -> Part: ...
 
 
 class Watch(Listener):
@@ -50,16 +45,16 @@ class Watch(Listener):
     def __init__(
         self,
         spec: Spec,
-        dataset: Data,
+        dataset: Dataset,
         network: Network,
         tell: Callable[[Finding], None] = lambda finding: None,
     ) -> None:
         self.options = options_of(spec)
-        self.spec, self.tell = spec, tell
+        self.spec, self.dataset, self.tell = spec, dataset, tell
         self.findings: tuple[Finding, ...] = ()
         self._told: dict[str, int] = {}  # name -> the gravest severity told
         self._lines: list[dict[str, Any]] = []
-        self._losses: deque[float] = deque(maxlen=_RECENT)
+        self._losses: Sequence[float] = ()  # of the latest steps
         part = sample(dataset.train)
         self.chance = constant_loss(spec, chance_outputs(spec, part.targets), part.targets)
         self.evidence = Evidence(
@@ -73,19 +68,37 @@ class Watch(Listener):
         self._batches = batches_of(dataset.train, 1)
 
     def started(self, trainer: Trainer) -> None:
-        self.total = trainer.stepper.total_steps
+        """Knows of a run that is resumed what it knew before."""
+        self.total, steps = trainer.stepper.total_steps, trainer.stepper.steps
         self._next = 0
-        if trainer.stepper.steps == 0:
-            with np.errstate(all="ignore"):
-                self.evidence.start = measure([trainer.network], self._batches)
+        if isinstance(trainer.recorder, Recorder):
+            self._losses = trainer.recorder.losses
+        network = trainer.network
+        if steps:
+            network = network_on(self.spec, self.dataset)
+            for line in self._lines_of(trainer):
+                self._keep(line)
+        with np.errstate(all="ignore"):
+            self.evidence.start = measure([network], self._batches)
 
-    def stepped(self, step: StepEvent) -> None:
-        self._losses.append(step.loss)
-        if step.layers is None:
-            return
-        self._lines.append({"step": step.step, "loss": step.loss, "layers": step.layers})
+    def _lines_of(self, trainer: Trainer) -> list[dict[str, Any]]:
+        """The recorded steps so far; none where their log is lost."""
+        if trainer.run is None:
+            return []
+        try:
+            return read_log(trainer.run.gradients.path)
+        except DataError:
+            return []
+
+    def _keep(self, line: Mapping[str, Any]) -> None:
+        self._lines.append({name: line[name] for name in ("step", "loss", "layers")})
         if len(self._lines) > _LINES:
             del self._lines[10::2]
+
+    def stepped(self, step: StepEvent) -> None:
+        if step.layers is None:
+            return
+        self._keep(step._asdict())
         if step.step >= self._next:
             self._next = step.step + max(self.total // _LOOKS, 1)
             if step.step >= min(_PATIENCE, self.total // 2):

@@ -89,6 +89,7 @@ class Trainer:
             self.listen(listener)
         self._signal: int | None = None
         self._resumed = False
+        self._recorded: Tree = {}  # where the recorder stood, of a run that was resumed
         self._saved_at = -math.inf
 
     def listen(self, listener: Listener) -> None:
@@ -133,6 +134,7 @@ class Trainer:
             if self.run is not None:
                 self.run.lock()
             with np.errstate(all="ignore"), signals:
+                self._restore_recorder()
                 for listener in self._listeners:
                     listener.started(self)
                 outcome = self._outcome()
@@ -295,6 +297,7 @@ class Trainer:
             "meter": self.meter.state(),
             "patience": self.patience.state() if self.patience is not None else None,
             "best": self.best.tree if self.best is not None else None,
+            "recorder": self.recorder.state() if self.recorder is not None else self._recorded,
         }
 
     def restore(self, tree: Tree) -> None:
@@ -308,9 +311,20 @@ class Trainer:
             if self.best is not None:
                 self.best.tree = tree["best"]
             self.epochs = tree["epochs"]
+            self._recorded = tree.get("recorder", {})
         except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"the checkpoint is of another run: {error}") from None
+            raise _another_run(error) from None
         self._resumed = True
+
+    def _restore_recorder(self) -> None:
+        """A recorder comes after the checkpoint was read: it is none of the run's own."""
+        if self.recorder is None or not self._recorded:
+            return
+        try:
+            self.recorder.restore(self.network, self._recorded)
+        except (KeyError, TypeError, ValueError) as error:
+            raise _another_run(error) from None
+        self._recorded = {}
 
     def resume(self) -> list[str]:
         """Goes back to the run's newest good checkpoint; returns what the user should know.
@@ -347,6 +361,10 @@ class Trainer:
         if improved and self.run is not None and self.best is not None:
             assert self.best.tree is not None
             self.run.save_best(self.best.tree)
+
+
+def _another_run(error: Exception) -> CheckpointError:
+    return CheckpointError(f"the checkpoint is of another run: {error}")
 
 
 def _overrides_stepped(listener: Listener) -> bool:

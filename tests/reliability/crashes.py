@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import random
 import shutil
@@ -98,16 +97,7 @@ def undisturbed(spec: Path, folder: Path) -> tuple[dict[str, bytes], float]:
 
 def contents(runs: Path) -> dict[str, bytes]:
     run = runs / "crash" / "1"
-    found = {name: (run / name).read_bytes() for name in COMPARED if (run / name).exists()}
-    found["gradients.jsonl"] = b"\n".join(map(_kept, found["gradients.jsonl"].splitlines()))
-    return found
-
-
-def _kept(line: bytes) -> bytes:
-    """Of a recorded step what it alone decides; figures over several steps begin anew."""
-    step = json.loads(line)
-    layers = {layer["name"]: layer["gradient_norm"] for layer in step["layers"]}
-    return json.dumps([step["step"], step["epoch"], step["loss"], layers]).encode()
+    return {name: (run / name).read_bytes() for name in COMPARED if (run / name).exists()}
 
 
 def difference(expected: bytes, found: bytes) -> str:

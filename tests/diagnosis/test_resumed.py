@@ -1,0 +1,79 @@
+"""A run that is interrupted and taken up again: the same log, the same findings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bpcli.cli.parameters import SpecRequest
+from bpcli.cli.runs import Training, begin, go_on
+from bpcli.diagnosis.finding import Finding
+from bpcli.diagnosis.recorder import Recorder
+from bpcli.diagnosis.watch import Watch
+from bpcli.training import Listener, StepEvent, Trainer
+
+SPEC = """\
+name: deep
+data: {{generate: {{circles: {{samples: 200}}}}, split: {{validation: 0.2}}}}
+network: [{{repeat: {{times: 9, layers: [{{dense: 8}}, {activation}]}}}}, {{residual: [{{dense: 8}},
+  relu]}}, {{dense: 2}}]
+loss: cross_entropy
+optimizer: {{adamw: {{learning_rate: {rate}}}}}
+training: {{epochs: 8, batch_size: 16, clip_norm: 1.0}}
+"""
+INTERVAL = 3
+STEPS = 80
+
+
+class InterruptAt(Listener):
+    """As Ctrl-C while that step is computed."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def started(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+
+    def stepped(self, step: StepEvent) -> None:
+        if step.step == self.step:
+            self.trainer.interrupt(2)
+
+
+def train(training: Training, stop: int = 0) -> tuple[Finding, ...]:
+    """As `bpcli train` does; what the watch has found in the end."""
+    trainer, dataset = training.trainer, training.dataset
+    assert trainer is not None
+    assert dataset is not None
+    trainer.recorder = Recorder(trainer.stepper.total_steps, interval=INTERVAL)
+    watch = Watch(training.spec, dataset, trainer.network)
+    trainer.listen(watch)
+    trainer.listen(InterruptAt(stop))
+    trainer.train()
+    return watch.findings
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    names = "gradients.jsonl", "metrics.jsonl", "checkpoints/last.npz"
+    return {name: (folder / "deep" / "1" / name).read_bytes() for name in names}
+
+
+@pytest.mark.parametrize(
+    ("activation", "rate", "expected"),
+    [("sigmoid", 1e-3, ["vanishing-gradient"]), ("relu", 1e-2, [])],
+)
+def test_a_resumed_run_has_the_log_and_the_findings_of_the_undisturbed_one(
+    tmp_path: Path, activation: str, rate: float, expected: list[str]
+) -> None:
+    spec = tmp_path / "deep.yaml"
+    spec.write_text(SPEC.format(activation=activation, rate=rate), encoding="utf-8")
+    request = SpecRequest(str(spec))
+    findings = train(begin(request, tmp_path / "whole"))
+    whole = written(tmp_path / "whole")
+    assert [finding.name for finding in findings] == expected
+    assert len(whole["gradients.jsonl"].splitlines()) == 10 + STEPS // INTERVAL - 3
+    for step in (1, 8, 11, 12, 13, 53, STEPS - 1):
+        runs = tmp_path / str(step)
+        train(begin(request, runs), stop=step)
+        assert train(go_on(SpecRequest(None), runs / "deep" / "1")) == findings
+        assert written(runs) == whole
