@@ -51,16 +51,16 @@ class Flow:
     def as_json(self) -> dict[str, Any]:
         gradient, activation = self.gradient, self.activation
         return {
-            "gradient_slope": _finite(gradient.slope if gradient else None),
-            "gradient_slope_error": _finite(gradient.error if gradient else None),
-            "activation_slope": _finite(activation.slope if activation else None),
+            "gradient_slope": gradient.slope if gradient else None,
+            "gradient_slope_error": gradient.error if gradient else None,
+            "activation_slope": activation.slope if activation else None,
             "predicted_gradient_slope": self.predicted_gradient_slope,
         }
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Everything that `bpcli diagnose` reports."""
+    """Everything that `bpcli diagnose` reports; figures may be nan or inf."""
 
     findings: tuple[Finding, ...]
     layers: tuple[LayerFlow, ...]
@@ -80,8 +80,8 @@ class Diagnosis:
             "flow": self.flow.as_json(),
             "training": {
                 "fails": verdict.fails,
-                "share_of_plain_learner": _finite(verdict.share),
-                "share_of_its_loss": _finite(verdict.loss_share),
+                "share_of_plain_learner": verdict.share,
+                "share_of_its_loss": verdict.loss_share,
             },
         }
 
@@ -175,7 +175,7 @@ def _table(evidence: Evidence) -> tuple[LayerFlow, ...]:
             continue
         figures = dict(moment.figures.get(facts.name, {}))
         figures["update_ratio"] = evidence.update_ratios.get(facts.name)
-        shown = {name: _finite(figures.get(name)) for name in _SHOWN if name in figures}
+        shown = {name: figures.get(name) for name in _SHOWN if name in figures}
         rows.append(
             LayerFlow(facts.name, facts.kind, shown, predicted.get(facts.name), facts.trunk)
         )
@@ -199,11 +199,3 @@ def _predicted(evidence: Evidence, moment: Moment) -> dict[str, float]:
     shift = median(anchors)
     return {name: math.exp(min(value + shift, 700)) for name, value in known.items()}
 
-
-def _finite(value: Any) -> Any:
-    """Numbers that are not finite, and exact infinities of slopes, are null in JSON."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, list):
-        return [_finite(each) for each in value]
-    return value
