@@ -24,7 +24,8 @@ from bpcli.errors import DataError
 from bpcli.training import NonFinite
 
 _LARGEST_LINE = 1 << 22  # characters
-_MOST_LINES = 20_000  # of a longer log, lines at equal distances
+_MOST_LINES, _MOST_CHARACTERS = 20_000, 1 << 25  # that are kept of a longer log
+_FIRST_LINES = 10  # always are: what goes wrong often does so at once
 # by name or type: layers that gradients pass without being multiplied by weights
 _SIDE = re.compile(r"norm|bn\d*$|embed|dropout|position", re.IGNORECASE)
 _NUMBERS = (
@@ -112,7 +113,11 @@ def _is_inside(name: str, names: Container[str]) -> bool:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines, checked; a torn last line is left out."""
+    """The lines, checked; a torn last line is left out.
+
+    Of a long log the first ten, the last one and others at equal distances: about 20,000 lines or
+    32 million characters, whichever are fewer. Raises DataError.
+    """
     try:
         texts = _texts(path)
     except FileNotFoundError:
@@ -133,10 +138,28 @@ _EXAMPLE = '{"step": 1, "layers": [{"name": "dense_1", "gradient_norm": 0.1}]}'
 
 
 def _texts(path: Path) -> list[tuple[int, str]]:
+    """(number, line) of those that are kept and hold something; ends with one that is too long."""
+    kept: list[tuple[int, str]] = []
+    stride, characters, latest = 1, 0, None
     with path.open(encoding="utf-8") as file:
-        texts = [(number, line) for number, line in enumerate(file, 1) if line.strip()]
-    stride = math.ceil(len(texts) / _MOST_LINES) if texts else 1
-    return texts[::stride]
+        for number, text in enumerate(iter(lambda: file.readline(_LARGEST_LINE + 1), ""), 1):
+            if not text.strip():
+                continue
+            latest = number, text
+            if len(text) > _LARGEST_LINE:
+                break
+            if _is_kept(number, stride):
+                kept.append(latest)
+                characters += len(text)
+            while stride <= number and (len(kept) > _MOST_LINES or characters > _MOST_CHARACTERS):
+                stride *= 2
+                kept = [line for line in kept if _is_kept(line[0], stride)]
+                characters = sum(len(line) for _, line in kept)
+    return kept if latest is None or kept[-1:] == [latest] else [*kept, latest]
+
+
+def _is_kept(number: int, stride: int) -> bool:
+    return number <= _FIRST_LINES or number % stride == 0
 
 
 def _parsed(path: Path, number: int, text: str, *, last: bool) -> dict[str, Any] | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bpcli.diagnosis.log import diagnose_log, read_log
 from bpcli.errors import DataError
+from bpcli.report.diagnosis import diagnosis_report
 
 LOGS = Path(__file__).parents[1] / "reference" / "gradients"
 LAYERS = [{"name": "a", "gradient_norm": 1.0}, {"name": "b", "gradient_norm": 1.0}]
@@ -123,3 +127,83 @@ def test_what_is_no_log(tmp_path: Path, text: str, message: str) -> None:
         read_log(path)
     assert message in str(error.value)
     assert '{"step": 1, "layers": [' in str(error.value)
+
+
+# long ones
+
+
+def test_of_a_long_log_lines_at_equal_distances_are_read(tmp_path: Path) -> None:
+    """The first ten, the last, and some at equal distances; a torn end is left out still."""
+    path = tmp_path / "gradients.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for step in range(1, 50_004):
+            file.write(f'{{"step": {step}, "layers": [{{"name": "a", "gradient_norm": 1}}]}}\n')
+    steps = [each["step"] for each in read_log(path)]
+    assert steps[:10] == list(range(1, 11))
+    assert steps[-1] == 50_003
+    assert set(steps) <= {*range(1, 11), *range(4, 50_003, 4), 50_003}
+    assert 10_000 < len(steps) < 20_000
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"step": 50004, "lay')
+    assert read_log(path)[-1]["step"] == 50_000
+
+
+def test_few_lines_of_many_layers_are_thinned_out_too(tmp_path: Path, monkeypatch: Any) -> None:
+    wide = json.dumps([{"name": f"layer_{n}", "gradient_norm": 0.1} for n in range(100)])
+    lines = [f'{{"step": {step}, "layers": {wide}}}\n' for step in range(1, 101)]
+    monkeypatch.setattr("bpcli.diagnosis.log._MOST_CHARACTERS", 40 * len(lines[0]))
+    steps = [each["step"] for each in read_log(log(tmp_path, *lines))]
+    assert steps == [*range(1, 11), *range(12, 101, 4)]
+    monkeypatch.setattr("bpcli.diagnosis.log._MOST_CHARACTERS", 5 * len(lines[0]))
+    assert [each["step"] for each in read_log(log(tmp_path, *lines))] == [*range(1, 11), 100]
+
+
+def test_a_line_that_never_ends_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = log(tmp_path, line(), '{"step": 2, "layers": [' + "1," * 3_000_000)
+    with pytest.raises(DataError, match=":2: a line holds at most 4,194,304 characters"):
+        read_log(path)
+
+
+def test_a_folder_and_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        read_log(tmp_path)
+    path = tmp_path / "gradients.jsonl"
+    path.write_bytes(b'\xff\xfe{"step": 1}\n')
+    with pytest.raises(DataError, match="cannot be read"):
+        read_log(path)
+    with pytest.raises(DataError, match="no such file"):
+        read_log(tmp_path / "other.jsonl")
+
+
+def test_hundreds_of_layers_are_diagnosed_in_time_that_grows_with_them(tmp_path: Path) -> None:
+    """Of each layer every figure; 3,000 of them would take minutes where time is quadratic."""
+    figures = {"gradient_norm": 1.0, "delta_norm": 1.0, "update_ratio": 1e-3, "weight_norm": 1.0}
+    layers = [{"name": f"layer_{n}", **figures} for n in range(3000)]
+    lines = [{"step": step, "loss": 1.0 / step, "layers": layers} for step in range(1, 4)]
+    assert diagnose_log(log(tmp_path, *lines)).findings == ()
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_any_damage_to_a_log_leads_to_a_diagnosis_or_a_data_error(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Pieces of a log that PyTorch wrote are cut out, put elsewhere and replaced."""
+    name = data.draw(st.sampled_from(["deep_sigmoid", "overflow", "residual"]))
+    text = "".join((LOGS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines(True)[:4])
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = min(len(text), start + data.draw(st.integers(0, 30)))
+        piece = data.draw(st.sampled_from(PIECES) | st.just(text[start:end]) | st.text(max_size=3))
+        text = text[:start] + piece + text[end:]
+    path = tmp_path_factory.mktemp("log") / "gradients.jsonl"
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    with contextlib.suppress(DataError):
+        diagnosis_report(diagnose_log(path), [])
+
+
+PIECES = ["null", "NaN", "-Infinity", "1e999", "-1", "0", "true", '"x"', "[]", "{}", "[[", ",", ":",
+          '"step": ', '"time_norms": [1, null, NaN], ', '"layers": ', '"loss": "a", ', "\n", "\x00",
+          '"type": 3, ', '"type": null, ', "9" * 400, '"name": "", ', '"dead_units": 2, ',
+          '"saturated": -3, ', '"non_finite": ["layers.0.delta_norm", 3], ',
+          '"step": 99999999999999999999, ', "\udc80"]  # fmt: skip
