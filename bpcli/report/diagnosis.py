@@ -155,9 +155,9 @@ def _slopes(diagnosis: Diagnosis) -> Iterable[Piece | Sequence[Piece]]:
     if flow.activation is not None and math.isfinite(flow.activation.slope):
         slope = f"signal slope   {_signed(flow.activation.slope)}"
         yield [slope, f"{DIVIDER}{_in_words(flow.activation.slope, 'on')}"]
-    share = diagnosis.evidence.verdict.share
-    if share is not None:
-        yield f"training       {_training(share)}"
+    training = _training(diagnosis)
+    if training:
+        yield f"training       {training}"
 
 
 def _signed(value: float) -> str:
@@ -172,7 +172,21 @@ def _in_words(slope: float, way: str) -> str:
     return f"{factor:.3g} times {'smaller' if slope < 0 else 'larger'} a layer {way}"
 
 
-def _training(share: float) -> str:
+def _training(diagnosis: Diagnosis) -> str:
+    """What it comes to; "" where nothing was trained, or nothing is known to hold it against."""
+    evidence, verdict = diagnosis.evidence, diagnosis.evidence.verdict
+    if verdict.share is not None and verdict.fails is not None:
+        return _beside_plain_learner(verdict.share)
+    if evidence.start is None or verdict.removed is None:
+        return ""
+    if verdict.fails is None:
+        return "cannot be told yet where it leads"
+    if verdict.fails:
+        return "no better than chance"
+    return f"{verdict.removed:.0%} of the loss of the best constant answer is gone"
+
+
+def _beside_plain_learner(share: float) -> str:
     if share <= 0.02:
         return "no better than chance"
     if share < _AS_WELL:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from bpcli.build import network_on
 from bpcli.data import load_data
 from bpcli.diagnosis.diagnosis import Diagnosis
+from bpcli.diagnosis.log import diagnose_log
 from bpcli.diagnosis.probe import diagnose_spec
 from bpcli.layers_file import load_layers
 from bpcli.spec import load_spec, parse_spec
@@ -158,3 +160,41 @@ def test_vanishing_in_nielsens_networks(hidden: int) -> None:
     finding = next(each for each in found.findings if each.name == "vanishing-gradient")
     assert finding.layers[0] == "dense_1"
     assert finding.cause == "saturating-activation"
+
+
+# a log, of what cannot be tried again
+
+
+def log_of(ratios: list[float], sizes: list[float]) -> str:
+    """A line a step: update ratios of both layers, the size of their signals and gradients."""
+    lines = []
+    for step, (ratio, size) in enumerate(zip(ratios, sizes, strict=True), 1):
+        layers = [
+            {"name": name, "gradient_norm": size, "activation_rms": size, "update_ratio": ratio}
+            for name in ("conv", "dense", "head")
+        ]
+        lines.append(json.dumps({"step": step, "loss": 2.3 * max(size, 1.0), "layers": layers}))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("ratios", "sizes", "name"),
+    [
+        # sound at first, thrown away by steps twice as long as the weights
+        ([2.0] * 24, [1.0, 30.0, 1e3, *[1e4] * 21], "learning-rate-too-high"),
+        # too large from the very first line: that no step did
+        ([2.0] * 24, [1e4] * 24, "exploding-activation"),
+        # usual steps
+        ([1e-3] * 24, [1.0, 30.0, 1e3, *[1e4] * 21], "exploding-activation"),
+    ],
+)
+def test_a_log_that_blows_up(
+    tmp_path: Path, ratios: list[float], sizes: list[float], name: str
+) -> None:
+    path = tmp_path / "gradients.jsonl"
+    path.write_text(log_of(ratios, sizes), encoding="utf-8")
+    found = diagnose_log(path)
+    assert names(found)[:1] == [name]
+    if name == "learning-rate-too-high":
+        assert found.findings[0].evidence["symptoms"] == ["exploding-activation"]
+        assert found.findings[0].first_step == 1
