@@ -12,16 +12,19 @@ from typing import Any, NamedTuple
 
 from bpcli.diagnosis.evidence import Evidence
 from bpcli.diagnosis.flow import LayerFacts
+from bpcli.diagnosis.kinds import SATURATING
 from bpcli.diagnosis.theory import inverse_width_sum
 
 _FAR = 1.5  # times the critical gain: what an initializer for another activation is off by
 _NARROW = 0.5  # β = Σ 1/width: gradients of ReLU networks spread over seeds as e^β does
+_SMALL_RADIUS = 0.9  # a linear recurrence leaves 1% after 44 steps
+_REACH = 3.0  # of a bias: a signal of size 1 does not lead back from there
 _FLAT = ("sigmoid", "softplus", "softmax")  # of a slope that is below 1 everywhere
 _STEEP = ("exponential",)
 
 
 class Cause(NamedTuple):
-    word: str
+    word: str | None  # None: what is seen, without a reason that would make it fail
     sentence: str
     figures: dict[str, Any] = {}  # noqa: RUF012  never changed
 
@@ -48,6 +51,10 @@ def of_exploding(evidence: Evidence) -> Cause | None:
         if cause is not None:
             return cause
     return None
+
+
+def of_saturation(evidence: Evidence) -> Cause | None:
+    return _large_biases(evidence, _hidden(evidence)) or of_exploding(evidence)
 
 
 def of_dead_units(evidence: Evidence) -> Cause | None:
@@ -79,6 +86,17 @@ def _negative_bias(evidence: Evidence, hidden: list[LayerFacts]) -> Cause | None
     return Cause(
         "negative-bias",
         f"biases start at {biased[0].bias:.3g}: no input reaches beyond ReLU's kink",
+    )
+
+
+def _large_biases(evidence: Evidence, hidden: list[LayerFacts]) -> Cause | None:
+    bounded = [each for each in hidden if each.activation in SATURATING]
+    biased = [each for each in bounded if abs(each.bias) > _REACH]
+    if not biased or 2 * len(biased) < len(bounded):
+        return None
+    return Cause(
+        "large-bias",
+        f"biases start at {biased[0].bias:.3g}: out where {biased[0].activation} is flat",
     )
 
 
@@ -166,18 +184,24 @@ def _large_inputs(evidence: Evidence, hidden: list[LayerFacts]) -> Cause | None:
 
 
 def of_recurrence(evidence: Evidence, name: str, *, vanishing: bool) -> Cause:
-    """By the recurrent weights: their spectral radius and largest singular value."""
+    """By the recurrent weights: their spectral radius and largest singular value.
+
+    Without a word where nothing follows from how they start: gates open while they train, and
+    weights of σ_max ≥ 1 may as well keep the gradient.
+    """
     facts = evidence.facts(name)
     figures = {
         "spectral_radius": facts.spectral_radius,
         "largest_singular_value": facts.largest_singular_value,
     }
     if facts.spectral_radius is None:
-        return Cause("recurrence", "each step back multiplies by one more Jacobian", figures)
+        return Cause(None, "each step back multiplies by one more Jacobian", figures)
     radius = f"the recurrent weights have a spectral radius of {facts.spectral_radius:.2g}"
     sigma = facts.largest_singular_value
     if vanishing:
-        word = "small-recurrent-init" if facts.spectral_radius < 0.9 else "saturating-recurrence"
-        bound = f" and σ_max = {sigma:.2g}: below 1 gradients must vanish" if sigma else ""
-        return Cause(word, radius + bound, figures)
+        if sigma is not None and sigma < 1:
+            bound = f" and σ_max = {sigma:.2g}: below 1 gradients must vanish"
+            return Cause("small-recurrent-init", radius + bound, figures)
+        word = "small-recurrent-init" if facts.spectral_radius < _SMALL_RADIUS else None
+        return Cause(word, radius, figures)
     return Cause("large-recurrent-init", radius, figures)

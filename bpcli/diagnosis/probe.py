@@ -130,6 +130,7 @@ class Probe:
         self.say("measuring the network as it starts")
         batches = batches_of(self.dataset.train, BATCHES)
         passes = affordable_steps(first, len(batches[0][0]), _MEASURE_SECONDS)
+        batches = batches[: max(1, passes // 2)]
         count = max(2, min(SEEDS_AT_START, passes // len(batches)))
         networks = [first, *map(self.network, seeds_from(self.spec.seed, count)[1:])]
         return measure(networks, batches)
@@ -178,6 +179,8 @@ class Probe:
         seeds = seeds_from(self.spec.seed, 4)
         first, network = self._trial(seeds[0], steps)
         own = verdict([first], expected, self.thresholds)
+        if own.fails is None:  # other seeds would say as little
+            return [first], [first], [network]
         if _is_clear(own):
             second, _ = self._trial(seeds[1], max(1, steps // _SHORT))
             if self._agrees(second, own, expected):
@@ -193,14 +196,13 @@ class Probe:
 
     def _agrees(self, second: Trial, own: Verdict, expected: Expectation) -> bool:
         """Whether a run that was cut short goes the way of the first one: a failing one is no
-        better than the line by then, a good one has begun to learn."""
+        better than the line by then, a good one has begun to learn or may yet."""
         other = verdict([second], expected, self.thresholds)
         if second.non_finite is not None:
             return bool(own.fails)
         if own.fails:
             return (other.share or 0.0) < self.thresholds.failing_share
-        known = [each for each in (other.share, other.loss_share) if each is not None]
-        return max(known, default=1.0) > self.thresholds.unfinished_share
+        return other.fails is not True
 
 
 def _is_clear(own: Verdict) -> bool:

@@ -19,6 +19,7 @@ from bpcli.training import NonFinite, Stepper, evaluate
 from bpcli.training.screening import NonFiniteError
 
 _LOOKS = 12  # recorded steps and evaluations, the first steps apart
+_STEPS_A_LOOK = 5  # at least: what a look takes is not to be more than the steps
 _FIRST = (1, 2, 3, 5, 8)  # recorded always
 _EVALUATED = 512  # examples of each part at most
 _POSITIONS, _FEWEST = 2048, 16  # of sequences, so many targets and examples are enough
@@ -124,9 +125,9 @@ def run_trial(
 
 def look_steps(steps: int) -> set[int]:
     """The first steps and then equal distances to the last."""
-    return {step for step in _FIRST if step <= steps} | {
-        round(steps * look / _LOOKS) for look in range(1, _LOOKS + 1) if steps * look >= _LOOKS
-    }
+    count = max(1, min(_LOOKS, steps // _STEPS_A_LOOK))
+    later = {round(steps * look / count) for look in range(1, count + 1)}
+    return {step for step in _FIRST if step <= steps} | later
 
 
 def steps_a_score(dataset: Dataset, batch_size: int) -> float:

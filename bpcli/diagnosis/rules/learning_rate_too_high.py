@@ -9,7 +9,7 @@ from bpcli.diagnosis.evidence import Evidence, Moment
 from bpcli.diagnosis.finding import Finding
 from bpcli.diagnosis.rules.rule import Explanation, Rule
 
-_FACTORS = (0.1, 0.01, 0.001)
+_FACTORS = (0.1, 0.01, 1e-3, 1e-4, 1e-5)
 
 
 class LearningRateTooHigh(Rule):
@@ -19,7 +19,7 @@ class LearningRateTooHigh(Rule):
     explanation = Explanation(
         what="""\
 Training fails, the network is sound at initialisation, and the same training with a tenth, a
-hundredth or a thousandth of the learning rate does not fail. The update:weight ratio ‖ΔW‖ / ‖W‖ is
+hundredth, or still less of the learning rate does not fail. The update:weight ratio ‖ΔW‖ / ‖W‖ is
 often above 0.1; about 1e-3 is usual. Of a run or a log, which cannot be repeated: it fails although
 its first steps show neither gradients nor signals that explode, and most layers move by more than a
 tenth of their size in one of them.""",

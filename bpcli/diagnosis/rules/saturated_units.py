@@ -39,7 +39,7 @@ a lower learning rate or clipping.""",
         severity = evidence.severity(harm=False)
         if found is None or severity is None or evidence.fails is None:
             return
-        cause = causes.of_exploding(evidence) if found.step == 0 else None
+        cause = causes.of_saturation(evidence) if found.step == 0 else None
         yield self.finding(
             severity,
             list(found.shares),
