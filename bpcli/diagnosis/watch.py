@@ -70,7 +70,7 @@ class Watch(Listener):
     def started(self, trainer: Trainer) -> None:
         """Knows of a run that is resumed what it knew before."""
         self.total, steps = trainer.stepper.total_steps, trainer.stepper.steps
-        self._next = 0
+        self._next, self._failed = 0, False  # the next look; what the last one saw
         if isinstance(trainer.recorder, Recorder):
             self._losses = trainer.recorder.losses
         network = trainer.network
@@ -102,7 +102,7 @@ class Watch(Listener):
         if step.step >= self._next:
             self._next = step.step + max(self.total // _LOOKS, 1)
             if step.step >= min(_PATIENCE, self.total // 2):
-                self._look(self._verdict(step.step))
+                self._look_in_passing(self._verdict(step.step))
 
     def finished(self, outcome: Outcome) -> None:
         self._look(self._verdict(outcome.steps, outcome.non_finite), outcome.non_finite)
@@ -117,6 +117,13 @@ class Watch(Listener):
         if still and step < max(_PATIENCE, self.total // 8):
             return Verdict(None, removed=removed)
         return Verdict(still, removed=removed)
+
+    def _look_in_passing(self, verdict: Verdict) -> None:
+        """Only where training failed at the look before too: many a loss stands still for a while
+        and then falls."""
+        failed, self._failed = self._failed, bool(verdict.fails)
+        if failed or not verdict.fails:
+            self._look(verdict)
 
     def _look(self, verdict: Verdict, non_finite: NonFinite | None = None) -> None:
         if verdict.fails is None:
