@@ -35,7 +35,9 @@ class LayerNorms:
 
     def _joint(self, norms: Mapping[str, float]) -> dict[str, float]:
         return {
-            path: joint_norm([norms[each] for each in owners])
+            path: norms[owners[0]]
+            if len(owners) == 1
+            else joint_norm([norms[each] for each in owners])
             for path, owners in self.owners.items()
         }
 
@@ -47,7 +49,8 @@ class UpdateNorms(LayerNorms):
     def __init__(self, layout: Layout, layers: Layers) -> None:
         super().__init__(layout, layers)
         self._pieces: dict[int, list[tuple[str, slice]]] = {}  # of each block, by its start
-        self._sizes: dict[int, list[float]] = {}  # of its pieces
+        self._places: dict[str, list[tuple[int, int]]] = {}  # of each layer's pieces
+        self._sizes: dict[int, list[float]] = {}  # of each block's pieces
         self._changes: dict[int, list[float]] = {}
 
     def add(self, start: int, parameters: Array, change: Array) -> None:
@@ -81,8 +84,20 @@ class UpdateNorms(LayerNorms):
         return found
 
     def _together(self, blocks: Mapping[int, list[float]]) -> dict[str, float]:
-        norms: dict[str, list[float]] = {path: [] for path in self.parts}
-        for start in sorted(blocks):
-            for (path, _), size in zip(self._pieces[start], blocks[start], strict=True):
-                norms[path].append(size)
-        return self._joint({path: joint_norm(each) for path, each in norms.items()})
+        if not self._places:
+            self._places = {path: self._places_of(path) for path in self.parts}
+        return self._joint(
+            {
+                path: joint_norm([blocks[start][number] for start, number in places])
+                for path, places in self._places.items()
+            }
+        )
+
+    def _places_of(self, layer: str) -> list[tuple[int, int]]:
+        """(block, number of the piece in it) of what the layer has, in order."""
+        return [
+            (start, number)
+            for start, pieces in sorted(self._pieces.items())
+            for number, (path, _) in enumerate(pieces)
+            if path == layer
+        ]
