@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +26,22 @@ _RESERVED = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "
 def dump_spec(spec: Spec) -> str:
     """YAML that reads back to an equal spec; options at their default are left out, except those
     that say how the run goes: seed, precision, optimizer and training."""
-    content: dict[str, Any] = {}
-    for option in _reading_order(spec):
-        value = getattr(spec, option.field)
-        if option.key in _ALWAYS:
-            content[option.key] = plain_value(value, option.kind, full=True)
-        elif value != option.default:
-            content[option.key] = plain_value(value, option.kind)
-    return "".join(f"{line}\n" for line in _top_level(content))
+    return "".join(dump_section(option, getattr(spec, option.field)) for option in reading_order())
 
 
-def _reading_order(spec: Spec) -> list[Option]:
-    """The name and the seed first, as in a file that a person writes."""
-    return sorted(options_of(type(spec)), key=lambda option: option.key not in _ALWAYS[:3])
+def dump_section(option: Option, value: Any) -> str:
+    """The lines of one option of a spec; none where it has its default and goes without saying."""
+    always = option.key in _ALWAYS
+    if not always and value == option.default:
+        return ""
+    content = plain_value(value, option.kind, full=always)
+    return "".join(f"{line}\n" for line in _section(option.key, content))
+
+
+@cache
+def reading_order() -> tuple[Option, ...]:
+    """The options of a spec, the name and the seed first, as in a file that a person writes."""
+    return tuple(sorted(options_of(Spec), key=lambda option: option.key not in _ALWAYS[:3]))
 
 
 def resolve_paths(spec: Spec, folder: Path | None = None) -> Spec:
@@ -91,18 +95,17 @@ def _options(value: Any, *, full: bool) -> dict[str, Any]:
     }
 
 
-def _top_level(content: dict[str, Any]) -> Iterator[str]:
+def _section(key: str, value: Any) -> Iterator[str]:
     """The data and the network always as blocks, a line for each option and layer."""
-    for key, value in content.items():
-        if key == "network":
-            yield "network:"
-            for layer in value:
-                yield from _item(layer, "  ")
-        elif key == "data":
-            yield "data:"
-            yield from _block(value, "  ")
-        else:
-            yield from _block({key: value}, "")
+    if key == "network":
+        yield "network:"
+        for layer in value:
+            yield from _item(layer, "  ")
+    elif key == "data":
+        yield "data:"
+        yield from _block(value, "  ")
+    else:
+        yield from _block({key: value}, "")
 
 
 def _block(value: Any, indent: str) -> Iterator[str]:

@@ -37,9 +37,13 @@ def read_spec(
     folder: Path,
     name: str,
     layers: Mapping[str, type] | None = None,
+    reader: Reader | None = None,
 ) -> Spec:
-    """The spec that the nodes say, or a SpecError with these problems and all others."""
-    reader, problems = Reader(families_with(layers)), list(problems)
+    """The spec that the nodes say, or a SpecError with these problems and all others.
+
+    ``reader`` is one of these layers unless given.
+    """
+    reader, problems = reader or Reader(families_with(layers)), list(problems)
     with suppress(_Enough):
         spec = reader.read(root, options.Record(Spec), "")
     if problems or reader.problems:

@@ -37,9 +37,12 @@ class Setting:
     mark: Mark
 
 
-def parse_setting(written: str) -> tuple[Setting | None, list[Problem]]:
-    """``PATH=VALUE``, the value in YAML; None and the problems if it is not that."""
-    mark = Mark(f"--set {shortened(written)}")
+def parse_setting(written: str, option: str = "--set") -> tuple[Setting | None, list[Problem]]:
+    """``PATH=VALUE``, the value in YAML; None and the problems if it is not that.
+
+    ``option`` of the command line is where problems are told to be.
+    """
+    mark = Mark(f"{option} {shortened(written)}")
     path, equals, text = written.partition("=")
     if not equals or not path.strip():
         return None, [mark.problem("must be PATH=VALUE, like training.epochs=5")]
