@@ -29,6 +29,7 @@ MAY_IMPORT = {
     },
     "sweep": {
         "spec", "network", "optimization", "data", "training", "build", "gradcheck", "diagnosis",
+        "layers_file",
     },
 }  # fmt: skip
 OWNERS = {"click": {"cli"}, "rich": {"report"}, "yaml": {"spec"}}

@@ -1,7 +1,7 @@
 """Data: sources to arrays to batches."""
 
 from bpcli.data.codes import first_layer, takes_codes
-from bpcli.data.dataset import Dataset, describe, load_data, read_part
+from bpcli.data.dataset import Dataset, describe, files_of, load_data, read_part
 from bpcli.data.part import Batch, Part, batches
 from bpcli.data.preparation import Description, Preparation
 from bpcli.data.sources import OptionError
@@ -17,6 +17,7 @@ __all__ = [
     "Preparation",
     "batches",
     "describe",
+    "files_of",
     "first_layer",
     "load_data",
     "read_part",

@@ -93,6 +93,15 @@ def _describe(spec: Spec, header: Header) -> Description:
     return Description(shape, output_shape, classes, header.examples)
 
 
+def files_of(spec: Spec) -> tuple[Path, ...]:
+    """All files that the spec's data come from; raises SpecError and DataError."""
+    with _at_the_spec(spec):
+        sources = [_source(spec)]
+    others = (_other_source(spec, part) for part in HELD_BACK)
+    sources += [source for source in others if source is not None]
+    return tuple(file for source in sources for file in source.files())
+
+
 def load_data(spec: Spec, preparation: Preparation | None = None) -> Dataset:
     """The data read, split, and prepared by what the training part says.
 

@@ -103,9 +103,10 @@ def _heat_map(axes: Any, chart: HeatMap) -> None:
     cells = [[_cell(cell, chart) for cell in row] for row in chart.cells]
     known = [cell for row in cells for cell in row if not math.isnan(cell)]
     low, high = min(known, default=1.0), max(known, default=10.0)
-    kind = colors.LogNorm if chart.logarithmic else colors.Normalize
-    image = axes.imshow(cells, aspect="auto", interpolation="nearest", cmap="viridis",
-                        norm=kind(low, high if high > low else low * 1.001 + 1e-300))  # fmt: skip
+    norm = colors.Normalize(low, high)
+    if chart.logarithmic:
+        norm = colors.LogNorm(low, high if high > low else low * 1.001 + 1e-300)
+    image = axes.imshow(cells, aspect="auto", interpolation="nearest", cmap="viridis", norm=norm)
     axes.grid(visible=False)
     _name(axes.set_xticks, chart.columns, rotation=0, ha="center", most=10)
     _name(axes.set_yticks, chart.rows)

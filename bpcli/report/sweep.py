@@ -3,106 +3,109 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from bpcli.report.charts import HeatMap
 from bpcli.report.document import Block, Column, Document, Fields, Lines, Piece, Span, Table
-from bpcli.report.text import duration, number
+from bpcli.report.text import duration, number, plural, width
 from bpcli.sweep.sweep import Progress, Sweep
-from bpcli.sweep.table import Grid, Row, best_first, contour_of, grid_of, judged_by, rows_of
+from bpcli.sweep.table import Grid, Row, best_first, contour_of, figures_of, grid_of, mean
 
 _SHOWN = 10  # jobs, best first
 _FIGURES = 3  # beside the one that jobs are judged by
 _SHADES = "·░▒▓█"
 _NUMBERED = 5  # columns of a grid whose numbers still fit 80
 _WIDTH = 76
+_MOST_ROWS = 40  # of a grid on a terminal
+Over = tuple[tuple[str, Sequence[Any]], tuple[str, Sequence[Any]]]  # two paths and their values
 
 
 def plan(sweep: Sweep, jobs: int, seconds: float | None, workers: int) -> Document:
     """What would be done, for --dry-run."""
-    axes = [(path, _values(values)) for axis in sweep.axes
-            for path, values in zip(axis.paths, axis.values, strict=True)]  # fmt: skip
-    time = "unknown" if seconds is None else duration(seconds * jobs / max(1, min(workers, jobs)))
-    fields = Fields(
-        [
-            ("jobs", f"{jobs:,}, to {sweep.do}, {workers} at a time"),
-            ("estimated time", time),
-            *axes,
-        ]
-    )  # fmt: skip
-    points = [list(point) for point in _head(sweep, 5)]
-    lines = Lines(tuple("  ".join(point) for point in points) + (("...",) if jobs > 5 else ()))
+    estimate = seconds and seconds * -(-jobs // workers)
+    fields = Fields([
+        ("jobs", f"{jobs:,}, to {sweep.do}, {workers} at a time"),
+        ("estimated time", "unknown" if estimate is None else duration(estimate)),
+        *((path, _listed(values)) for path, values in _raw_axes(sweep)),
+    ])  # fmt: skip
+    points = ["  ".join(point) for point, _ in zip(sweep.points(), range(5), strict=False)]
+    more = [f"... {jobs - 5:,} more"] if jobs > 5 else []
     data = {
         "do": sweep.do,
         "jobs": jobs,
-        "estimated_seconds": seconds and seconds * jobs / max(1, min(workers, jobs)),
+        "estimated_seconds": estimate,
         "vary": {path: list(values) for path, values in _raw_axes(sweep)},
     }
-    return Document([fields, lines], data)
-
-
-def _head(sweep: Sweep, count: int) -> list[tuple[str, ...]]:
-    points = sweep.points()
-    return [point for _, point in zip(range(count), points, strict=False)]
+    return Document([fields, Lines((*points, *more))], data)
 
 
 def _raw_axes(sweep: Sweep) -> list[tuple[str, Sequence[str]]]:
     return [pair for axis in sweep.axes for pair in zip(axis.paths, axis.values, strict=True)]
 
 
-def _values(values: Sequence[str]) -> str:
+def _listed(values: Sequence[str]) -> str:
     if len(values) <= 6:
         return ", ".join(values)
-    return f"{', '.join(values[:3])}, ... {values[-1]} ({len(values)} values)"
+    return f"{', '.join(values[:3])}, ... {values[-1]} ({len(values):,} values)"
 
 
 def summary(
-    lines: Sequence[dict[str, Any]],
+    rows: Sequence[Row],
+    paths: Sequence[str],
     progress: Progress,
     folder: str,
-    *,
-    over: tuple[str, str] | None = None,
-    figure: str | None = None,
+    judged: str,
+    over: Over | None = None,
 ) -> Document:
-    """The table of results; with ``over`` the figure over two varied paths too."""
-    rows = rows_of(lines)
-    judged = figure or judged_by(rows)
+    """The table of results, the best by the figure ``judged`` first; with ``over`` that figure over
+    two varied paths too."""
     good = [row for row in rows if "error" not in row]
-    blocks: list[Block] = [_table(best_first(good, judged)[:_SHOWN], lines, judged)]
+    blocks: list[Block] = [_table(best_first(good, judged)[:_SHOWN], paths, judged)]
     if len(good) > _SHOWN:
         blocks.append(Lines((f"... {len(good) - _SHOWN:,} more in {folder}/results.csv",)))
-    grid = grid_of(good, *over, judged) if over else None
+    grid = grid_of(good, over, judged) if over else None
     if grid is not None:
         blocks += _heat(grid)
-    failed = [row for row in rows if "error" in row]
-    if failed:
-        blocks.append(
-            Lines(tuple(
-                (Span(f"job {row['job']} failed: ", "bad"), Span(str(row["error"])))
-                for row in failed[:_SHOWN]
-            ))
-        )  # fmt: skip
-    counts = f"{progress.done:,} done now, {progress.before:,} before, {progress.failed:,} failed"
-    blocks.append(Fields([("jobs", counts), ("results", f"{folder}/results.jsonl, results.csv")]))
+    blocks += _failures([row for row in rows if "error" in row])
+    blocks.append(Fields([
+        ("jobs", _counts(progress)), ("results", f"{folder}/results.jsonl, results.csv"),
+    ]))  # fmt: skip
     data = {"jobs": progress.jobs, "done": progress.done, "before": progress.before,
-            "failed": progress.failed, "judged_by": judged, "folder": folder,
-            "results": list(lines)}  # fmt: skip
+            "alike": progress.alike, "failed": progress.failed, "judged_by": judged,
+            "folder": folder, "results": list(rows)}  # fmt: skip
     if grid is not None:
         data["grid"] = vars(grid)
     return Document(blocks, data)
 
 
-def _table(rows: Sequence[Row], lines: Sequence[dict[str, Any]], judged: str) -> Table:
-    settings = list(dict.fromkeys(path for line in lines for path in line["settings"]))
+def _counts(progress: Progress) -> str:
+    counts = [f"{progress.done:,} done now", f"{progress.before:,} before",
+              f"{progress.failed:,} failed"]  # fmt: skip
+    if progress.alike:
+        counts.append(f"{progress.alike:,} like another and not run twice")
+    return ", ".join(counts)
+
+
+def _failures(failed: Sequence[Row]) -> list[Block]:
+    if not failed:
+        return []
+    lines: list[tuple[Piece, ...]] = [
+        (Span(f"job {row['job']} failed: ", "bad"), str(row["error"])) for row in failed[:_SHOWN]
+    ]
+    if len(failed) > _SHOWN:
+        lines.append((f"... {len(failed) - _SHOWN:,} more failed",))
+    return [Lines(tuple(lines))]
+
+
+def _table(rows: Sequence[Row], settings: Sequence[str], judged: str) -> Table:
     numeric = [
         name
-        for row in rows
-        for name, value in row.items()
-        if isinstance(value, float)
-        and name not in (*settings, "seconds")
-        and not name.endswith("_error")
-    ]
-    figures = [judged, *[name for name in dict.fromkeys(numeric) if name != judged][:_FIGURES]]
+        for name in figures_of(rows)
+        if name not in (*settings, "seconds", "job", judged) and not name.endswith("_error")
+        and any(isinstance(row.get(name), float) for row in rows)
+    ]  # fmt: skip
+    figures = [judged, *numeric[:_FIGURES]]
     columns = [Column("job"), *(Column(name, shortens=True) for name in _told_apart(settings))]
     columns += [Column(name) for name in figures]
     cells: list[list[Piece]] = [
@@ -134,15 +137,18 @@ def _figure(value: object) -> str:
     return number(float(value)) if isinstance(value, int | float) else "–"
 
 
+# grids
+
+
 def _heat(grid: Grid) -> list[Block]:
     """A cell a pair of values: a shade from the smallest to the largest, with the number where
     there is room."""
     known = [cell for row in grid.cells for cell in row if cell is not None]
     low, high = min(known, default=0.0), max(known, default=1.0)
-    if len(grid.x_values) > _NUMBERED:
-        return [_shades_alone(grid, low, high)]
-    title = Column(f"{_short(grid.y)} \\ {_short(grid.x)}", "left")
-    columns = (title, *(Column(_value(value)) for value in grid.x_values))
+    if not known or len(grid.x_values) > _NUMBERED:
+        return [_shades_alone(grid, low, high) if known else Lines((f"no {grid.figure} known",))]
+    title = Column(f"{_short(grid.y)} \\ {_short(grid.x)}", "left", shortens=True)
+    columns = (title, *(Column(_value(value), shortens=True) for value in grid.x_values))
     rows: list[list[Piece]] = [
         [_value(y), *(_shaded(cell, low, high) for cell in cells)]
         for y, cells in zip(grid.y_values, grid.cells, strict=True)
@@ -151,54 +157,46 @@ def _heat(grid: Grid) -> list[Block]:
 
 
 def _shades_alone(grid: Grid, low: float, high: float) -> Lines:
-    """A row of shades for each value, two characters wide where that fits a terminal."""
-    values = [_value(y) for y in grid.y_values]
-    label = max(map(len, values))
-    wide = 2 if label + 2 * len(grid.x_values) <= _WIDTH else 1
+    """A row of shades for each value, two characters wide where that fits a terminal; what does
+    not fit is joined."""
+    label = min(20, max(width(_value(y)) for y in grid.y_values))
+    joined = _joined(grid, _WIDTH - label, _MOST_ROWS)
+    count = len(joined.x_values)
+    wide = 2 if label + 2 * count <= _WIDTH else 1
     first, last = _value(grid.x_values[0]), _value(grid.x_values[-1])
-    gap = max(1, wide * len(grid.x_values) - len(first) - len(last))
+    gap = max(1, wide * count - len(first) - len(last))
+    note = "" if joined is grid else ", each the mean of neighbours"
     return Lines((
-        f"{grid.figure}: {_SHADES[0]} {number(low, 3)} to {_SHADES[-1]} {number(high, 3)}",
+        f"{grid.figure}: {_SHADES[0]} {number(low, 3)} to {_SHADES[-1]} {number(high, 3)}{note}",
         f"down {_short(grid.y)}, across {_short(grid.x)}",
         "",
-        *(f"{value:>{label}}  " + "".join(wide * _shade(cell, low, high) for cell in cells)
-          for value, cells in zip(values, grid.cells, strict=True)),
+        *(f"{_value(y)[:label]:>{label}}  "
+          + "".join(wide * _shade(cell, low, high) for cell in cells)
+          for y, cells in zip(joined.y_values, joined.cells, strict=True)),
         f"{'':{label}}  {first}{'':{gap}}{last}",
     ))  # fmt: skip
 
 
+def _joined(grid: Grid, most_columns: int, most_rows: int) -> Grid:
+    """The grid with as few neighbours joined, by their mean, as make it that small."""
+    wide = -(-len(grid.x_values) // most_columns)
+    high = -(-len(grid.y_values) // most_rows)
+    if wide == high == 1:
+        return grid
+    cells = [
+        [
+            mean(cell for row in grid.cells[y : y + high] for cell in row[x : x + wide])
+            for x in range(0, len(grid.x_values), wide)
+        ]
+        for y in range(0, len(grid.y_values), high)
+    ]
+    return replace(
+        grid, x_values=grid.x_values[::wide], y_values=grid.y_values[::high], cells=cells
+    )
+
+
 def _value(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def grid_chart(
-    lines: Sequence[dict[str, Any]],
-    over: tuple[str, str],
-    figure: str | None,
-    contour: tuple[str, float] | None = None,
-) -> HeatMap:
-    """The figure over two varied paths, as a picture; ``contour``: a line where another figure
-    takes a value."""
-    good = [row for row in rows_of(lines) if "error" not in row]
-    grid = grid_of(good, *over, figure or judged_by(good))
-    return HeatMap(
-        f"{grid.figure}, the mean over everything else that varies",
-        grid.x, grid.y, [_value(value) for value in grid.x_values],
-        [_value(value) for value in grid.y_values], grid.cells, logarithmic=False,
-        contour=contour_of(grid_of(good, *over, contour[0]), contour[1]) if contour else (),
-        contour_name=f"{contour[0]} = {contour[1]:g}" if contour else "",
-    )  # fmt: skip
-
-
-def sweep_page(document: Document, chart: HeatMap | None, name: str, jobs: int) -> str:
-    """One HTML file: the heat map, where there is one, and what the terminal shows."""
-    from bpcli.report.html.charts import heat_map
-    from bpcli.report.html.document import blocks
-    from bpcli.report.html.page import page
-
-    picture = heat_map(chart) if chart is not None else ""
-    sections = [("", picture), ("Results, best first", blocks(document.blocks))]
-    return page(f"{name}: a sweep", f"{jobs:,} jobs", [each for each in sections if each[1]])
 
 
 def _shaded(cell: float | None, low: float, high: float) -> str:
@@ -212,3 +210,33 @@ def _shade(cell: float | None, low: float, high: float) -> str:
         return " "
     share = (cell - low) / (high - low) if high > low else 0.0
     return _SHADES[min(int(share * len(_SHADES)), len(_SHADES) - 1)]
+
+
+# pictures
+
+
+def grid_chart(
+    rows: Sequence[Row], over: Over, judged: str, contour: tuple[str, float] | None = None
+) -> HeatMap:
+    """The figure over two varied paths, as a picture; ``contour``: a line where another figure
+    takes a value."""
+    good = [row for row in rows if "error" not in row]
+    grid = grid_of(good, over, judged)
+    return HeatMap(
+        f"{grid.figure}, the mean over everything else that varies",
+        grid.x, grid.y, [_value(value) for value in grid.x_values],
+        [_value(value) for value in grid.y_values], grid.cells, logarithmic=False,
+        contour=contour_of(grid_of(good, over, contour[0]), contour[1]) if contour else (),
+        contour_name=f"{contour[0]} = {contour[1]:g}" if contour else "",
+    )  # fmt: skip
+
+
+def sweep_page(document: Document, chart: HeatMap | None, name: str, jobs: int) -> str:
+    """One HTML file: the heat map, where there is one, and what the terminal shows."""
+    from bpcli.report.html.charts import heat_map
+    from bpcli.report.html.document import blocks
+    from bpcli.report.html.page import page
+
+    picture = heat_map(chart) if chart is not None else ""
+    sections = [("", picture), ("Results, best first", blocks(document.blocks))]
+    return page(f"{name}: a sweep", plural(jobs, "job"), [each for each in sections if each[1]])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bpcli.spec.changes import Change
 from bpcli.spec.data import SourceOptions
@@ -30,6 +32,18 @@ def relocation(spec: Spec, folder: Path) -> list[Change]:
         for option, file in _files_of(source)
         if not Path(file).is_absolute()
     ]
+
+
+def with_copies(spec: Spec, copies: Mapping[str, str]) -> Spec:
+    """The spec with each file of its data, by its absolute path, at another place."""
+
+    def moved(source: Any) -> Any:
+        files = {option: copies.get(file, file) for option, file in _files_of(source)}
+        return replace(source, **files)
+
+    data = spec.data
+    parts = {part: moved(own) for part in ("validation", "test") if (own := getattr(data, part))}
+    return replace(spec, data=replace(moved(data), **parts))
 
 
 def _files_of(source: SourceOptions) -> Iterator[tuple[str, str]]:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
-from bpcli.errors import BpcliError, Problem, SpecError
-from bpcli.spec.dump import dump_spec, resolve_paths
-from bpcli.spec.model import Source, Spec
+from bpcli.spec.dump import dump_section, reading_order
+from bpcli.spec.model import Spec
+from bpcli.spec.options import Option
 from bpcli.sweep.axes import Point, coordinates
 
-MOST_PROBLEMS = 10  # shown of a sweep that cannot start
+_MOST_TEXTS = 20_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One point of the sweep. The spec carries no places of its file: it was checked, and what a
-    worker is sent should be small."""
+    """One point of the sweep. Its spec holds no places of its file: what a worker is sent should
+    be small."""
 
     number: int  # from 1, in the order of the grid
     key: str  # sha256 of the resolved spec and of what is done with it
@@ -31,33 +31,39 @@ class Job:
         return coordinates(self.point)
 
 
-def make_jobs(points: Iterable[Point], parse: Callable[[Point], Spec], do: str) -> Iterator[Job]:
-    """A job for each point; ``parse`` makes the spec under its settings, or raises SpecError."""
-    for number, point in enumerate(points, 1):
-        spec = resolve_paths(parse(point))
-        text = dump_spec(replace(spec, name=""))
-        key = hashlib.sha256(f"{do}\n{text}".encode()).hexdigest()
-        spec = replace(spec, source=Source(spec.source.file, spec.source.folder))
-        yield Job(number, key, point, spec, do)
+def make_jobs(specs: Iterable[tuple[Point, Spec]], do: str) -> Iterator[Job]:
+    """A job for each point and its spec, whose paths are absolute."""
+    keys = _Keys(do)
+    for number, (point, spec) in enumerate(specs, 1):
+        yield Job(number, keys.of(spec), point, spec, do)
 
 
-def check_all(points: Iterable[Point], parse: Callable[[Point], Spec]) -> int:
-    """How many points there are; raises SpecError with the problems of all that no spec accepts."""
-    problems: dict[str, Problem] = {}
-    count = 0
-    for point in points:
-        count += 1
-        try:
-            parse(point)
-        except SpecError as error:
-            problems.update((str(problem), problem) for problem in error.problems)
-            if len(problems) >= MOST_PROBLEMS:
-                break
-    if problems:
-        raise SpecError(list(problems.values())[:MOST_PROBLEMS])
-    if not count:
-        raise BpcliError("the sweep has no jobs; give --vary PATH=VALUES")
-    return count
+class _Keys:
+    """The sha256 of what is done and of the spec as a text, without its name.
+
+    The text of a section that specs share is made once.
+    """
+
+    def __init__(self, do: str) -> None:
+        self._do = f"{do}\n"
+        self._texts: dict[tuple[str, Any], tuple[Any, str]] = {}  # holds the sections: ids stay
+
+    def of(self, spec: Spec) -> str:
+        texts = (
+            self._text(option, "" if option.key == "name" else getattr(spec, option.field))
+            for option in reading_order()
+        )
+        return hashlib.sha256("".join((self._do, *texts)).encode()).hexdigest()
+
+    def _text(self, option: Option, section: Any) -> str:
+        shared = is_dataclass(section) or isinstance(section, tuple)
+        place = (option.key, id(section) if shared else section)
+        found = self._texts.get(place)
+        if found is None:
+            if len(self._texts) >= _MOST_TEXTS:
+                self._texts.clear()
+            found = self._texts[place] = (section, dump_section(option, section))
+        return found[1]
 
 
 def result_line(job: Job, figures: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +15,44 @@ from bpcli.errors import CheckpointError
 from bpcli.training.files import could_not_write, write_atomic
 from bpcli.training.json_lines import JsonLines
 
+_SYNC_SECONDS = 5.0  # what a power failure can take back at most
+
 
 class Results:
-    """A folder with `results.jsonl`. Raises WriteError where it cannot be written."""
+    """A folder with `results.jsonl`, which only grows; a context while a sweep writes to it.
+
+    Of what stands there the expected jobs are looked at, others are kept. Entering raises
+    WriteError where the folder cannot be written to, CheckpointError where another sweep does.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "results.jsonl"
         self._lines = JsonLines(self.path, "job")
         self._lock: int | None = None
+        self._synced = 0.0
+        self._good: set[str] = set()  # keys of jobs that ended well
+        self._expected: dict[str, int] = {}  # a job's number by its key
 
-    def open(self) -> set[str]:
-        """The keys of the jobs that are recorded; a torn last line is cut off.
-
-        Failed jobs do not count: they are tried again. Raises CheckpointError where another
-        process is writing here.
-        """
+    def __enter__(self) -> Results:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._take_lock()
             self._repair()
         except OSError as error:
+            self._release_lock()
             raise could_not_write(self.folder, error) from None
-        return {line["key"] for line in self.lines() if "error" not in line}
+        # failed jobs do not count: they are tried again
+        self._good = {line["key"] for line in self.lines() if "error" not in line}
+        self._synced = time.monotonic()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._lines.sync()
+        finally:
+            self._lines.close()
+            self._release_lock()
 
     def _take_lock(self) -> None:
         try:
@@ -47,32 +63,46 @@ class Results:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self._release_lock()
             raise CheckpointError(
                 f"{self.folder}: another sweep is writing here; wait for it or choose another "
                 "folder with --out"
             ) from None
 
-    def _repair(self) -> None:
-        if not self.path.exists():
-            return
-        good = 0
-        with self.path.open("rb") as file:
-            for line in file:
-                if not line.endswith(b"\n") or _parsed(line) is None:
-                    break
-                good += len(line)
-        if good != self.path.stat().st_size:
-            os.truncate(self.path, good)
-
-    def append(self, line: dict[str, Any]) -> None:
-        self._lines.append(line)
-
-    def close(self) -> None:
-        self._lines.sync()
-        self._lines.close()
+    def _release_lock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _repair(self) -> None:
+        """Cuts a last line that was torn, or ends it where only its end is missing."""
+        if not self.path.exists():
+            return
+        with self.path.open("r+b") as file:
+            last, start = b"", 0
+            for line in file:
+                last, start = line, file.tell() - len(line) if line[-1:] != b"\n" else start
+            if not last or last.endswith(b"\n"):
+                return
+            if _parsed(last) is None:
+                file.truncate(start)
+            else:
+                file.write(b"\n")
+
+    def expect(self, key: str, number: int) -> bool:
+        """Makes a job one of those that are shown; False where its like was expected already."""
+        return self._expected.setdefault(key, number) == number
+
+    def has(self, key: str) -> bool:
+        """Whether the job ended well before."""
+        return key in self._good
+
+    def append(self, line: dict[str, Any]) -> None:
+        """Writes a line, past any buffer of this process. Raises WriteError."""
+        self._lines.append(line)
+        if time.monotonic() - self._synced > _SYNC_SECONDS:
+            self._lines.sync()
+            self._synced = time.monotonic()
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Each job's line, one by one; what is not a line of ours is passed over."""
@@ -86,21 +116,25 @@ class Results:
             return
 
     def latest(self) -> list[dict[str, Any]]:
-        """The newest line of each job, in the order of the jobs."""
-        newest = {line["key"]: line for line in self.lines()}
+        """The newest line of each expected job, in the order of the jobs, by their numbers now."""
+        newest = {
+            line["key"]: line | {"job": self._expected[line["key"]]}
+            for line in self.lines()
+            if line["key"] in self._expected
+        }
         return sorted(newest.values(), key=lambda line: int(line["job"]))
 
-    def write_csv(self) -> Path:
-        """`results.csv`, a row a job: settings, then figures."""
-        rows = [flat(line) for line in self.latest()]
-        columns = list(dict.fromkeys(name for row in rows for name in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        path = self.folder / "results.csv"
-        write_atomic(path, text.getvalue().encode())
-        return path
+
+def write_csv(folder: Path, rows: Sequence[dict[str, Any]]) -> Path:
+    """`results.csv`, a row a job: settings, then figures. Raises WriteError."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    path = folder / "results.csv"
+    write_atomic(path, text.getvalue().encode())
+    return path
 
 
 def flat(line: dict[str, Any]) -> dict[str, Any]:
@@ -117,9 +151,13 @@ def flat(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
+    """The line if it is one of ours."""
     try:
         parsed = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    ours = isinstance(parsed, dict) and {"key", "job", "settings"} <= parsed.keys()
+    if not isinstance(parsed, dict):
+        return None
+    kinds = {"key": str, "job": int, "settings": dict}
+    ours = all(isinstance(parsed.get(name), kind) for name, kind in kinds.items())
     return parsed if ours else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +9,14 @@ from typing import Any
 
 from bpcli.errors import BpcliError
 from bpcli.spec.load import Template
-from bpcli.spec.model import Spec
 from bpcli.sweep.axes import Axis, Point, grid, sample, size
+from bpcli.sweep.checking import Checking
 from bpcli.sweep.engines import Engine
-from bpcli.sweep.jobs import Job, check_all, make_jobs
+from bpcli.sweep.jobs import Job, make_jobs
 from bpcli.sweep.results import Results
 
-_KEPT = 5_000  # jobs are held in memory, so that their specs are read once; more are read twice
+MOST_JOBS = 1_000_000
+_KEPT = 50_000  # jobs are held in memory, so that their specs are read once; more are read twice
 
 
 @dataclass
@@ -29,6 +29,7 @@ class Sweep:
     settings: tuple[str, ...] = ()  # of every job
     samples: int | None = None
     sample_seed: int = 0
+    files: tuple[Path, ...] = field(default=(), init=False)  # of all jobs' data, once checked
     _jobs: list[Job] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
@@ -36,8 +37,15 @@ class Sweep:
         twice = next((path for path in paths if paths.count(path) > 1), None)
         if twice is not None:
             raise BpcliError(f"{twice} is varied twice; give all its values in one --vary")
+        if self.count > MOST_JOBS:
+            raise BpcliError(
+                f"the sweep has {self.count:,} jobs, at most {MOST_JOBS:,} are allowed; vary less, "
+                "or --samples N takes some of them at random"
+            )
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """How many jobs there are."""
         total = size(self.axes)
         return total if self.samples is None else min(self.samples, total)
 
@@ -46,29 +54,28 @@ class Sweep:
             return grid(self.axes)
         return sample(self.axes, self.samples, self.sample_seed)
 
-    def parse(self, point: Point) -> Spec:
-        return self.template.spec([*self.settings, *point])
-
     def check(self) -> int:
         """Checks every job's spec before anything starts; raises SpecError. Returns the count."""
-        if len(self) > _KEPT:
-            return check_all(self.points(), self.parse)
-        specs: list[Spec] = []
-
-        def parse(point: Point) -> Spec:
-            specs.append(self.parse(point))
-            return specs[-1]
-
-        count = check_all(self.points(), parse)
-        ready = iter(specs)
-        self._jobs = list(make_jobs(self.points(), lambda _: next(ready), self.do))
-        return count
+        checking = Checking(self.template, self.settings)
+        jobs = make_jobs(checking.all(self.points()), self.do)
+        if self.count <= _KEPT:
+            self._jobs = list(jobs)
+        else:
+            for _ in jobs:
+                pass
+        self.files = tuple(checking.files)
+        return self.count
 
     def jobs(self) -> Iterator[Job]:
-        """All jobs in order; after :meth:`check`."""
+        """All jobs in order; raises SpecError unless :meth:`check` found nothing."""
         if self._jobs:
             return iter(self._jobs)
-        return make_jobs(self.points(), self.parse, self.do)
+        checking = Checking(self.template, self.settings)
+        return make_jobs(checking.all(self.points()), self.do)
+
+    def first(self) -> Job:
+        """The first job, for a preview."""
+        return next(self.jobs())
 
 
 @dataclass
@@ -77,12 +84,13 @@ class Progress:
 
     jobs: int
     before: int = 0  # recorded by an earlier, interrupted sweep
+    alike: int = 0  # with the spec of another job: these are run once
     done: int = 0
     failed: int = 0
 
     @property
     def left(self) -> int:
-        return self.jobs - self.before - self.done
+        return self.jobs - self.before - self.alike - self.done
 
 
 def run(
@@ -94,27 +102,27 @@ def run(
 ) -> Progress:
     """Runs the jobs that have no result yet; each line is recorded as its job ends.
 
-    Raises SpecError before anything starts, WriteError where a result could not be kept.
+    Raises SpecError and the engine's errors before anything starts, WriteError where a result
+    could not be kept.
     """
     progress = Progress(sweep.check())
-    known = results.open()
-    try:
-        for line in engine.run(_unknown(sweep.jobs(), known, progress)):
+    with engine.ready(sweep.files), results:
+        for line in engine.run(_unknown(sweep.jobs(), results, progress)):
             results.append(line)
             progress.done += 1
             progress.failed += "error" in line
             on_line(line, progress)
-    finally:
-        results.close()
     return progress
 
 
-def _unknown(jobs: Iterable[Job], known: set[str], progress: Progress) -> Iterator[Job]:
+def _unknown(jobs: Iterable[Job], results: Results, progress: Progress) -> Iterator[Job]:
+    """The jobs whose results are not known, each once."""
     for job in jobs:
-        if job.key in known:
+        if not results.expect(job.key, job.number):
+            progress.alike += 1
+        elif results.has(job.key):
             progress.before += 1
         else:
-            known.add(job.key)
             yield job
 
 
@@ -123,8 +131,3 @@ def default_folder(template: Template, root: Path = Path("sweeps")) -> Path:
     from bpcli.training.run_directory import safe_name
 
     return root / safe_name(template.name)
-
-
-def first(sweep: Sweep, count: int) -> list[Job]:
-    """The first jobs, for a preview."""
-    return list(itertools.islice(sweep.jobs(), count))

@@ -12,16 +12,15 @@ from typing import Any
 
 from bpcli.build import network_on
 from bpcli.data import Dataset, load_data
-from bpcli.diagnosis.diagnosis import diagnose
-from bpcli.diagnosis.options import options_of
-from bpcli.diagnosis.probe import Probe
 from bpcli.errors import BpcliError
 from bpcli.spec.model import Spec
+from bpcli.spec.relocating import with_copies
 from bpcli.sweep.jobs import Job, result_line
 from bpcli.training import Trainer
 
 _MOST_DATASETS = 4
 _datasets: dict[str, Dataset] = {}
+copies: dict[str, str] = {}  # where files of the data are here, if not where the spec says
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -61,6 +60,10 @@ def _diagnose(spec: Spec) -> dict[str, Any]:
     χ₁ is the factor of the gradient's square a layer, exp(2 slope); one figure says how far from
     critical a network is, measured and predicted. Backward passes are not checked at every point.
     """
+    from bpcli.diagnosis.diagnosis import diagnose
+    from bpcli.diagnosis.options import options_of
+    from bpcli.diagnosis.probe import Probe
+
     options, dataset = options_of(spec), _dataset(spec)
     evidence = Probe(spec, dataset, options.thresholds).evidence(train=False, check=False)
     found = diagnose(evidence, options.ignore)
@@ -88,5 +91,6 @@ def _dataset(spec: Spec) -> Dataset:
     if key not in _datasets:
         if len(_datasets) >= _MOST_DATASETS:
             _datasets.pop(next(iter(_datasets)))
-        _datasets[key] = load_data(spec)
+        moved = any(there != here for there, here in copies.items())
+        _datasets[key] = load_data(with_copies(spec, copies) if moved else spec)
     return _datasets[key]

@@ -43,6 +43,8 @@ def test_paths_varied_together() -> None:
         ("a=1,,2", "a value is missing"),
         ("a=1,2;b=3", "as many values"),
         ("a={x", "not valid YAML"),
+        ("a=1e400..1e500/3", "must be finite"),
+        ("a=" + "[" * 100, r"^.{1,300}$"),
     ],
 )
 def test_what_cannot_be_read(written: str, message: str) -> None:
@@ -61,6 +63,31 @@ def test_grid_and_sample() -> None:
     assert set(drawn) <= set(points)
     assert drawn == list(sample(axes, 12, seed=1))
     assert set(sample(axes, 99, seed=1)) == set(points)
+
+
+def test_integers_are_exact_and_may_be_written_with_an_exponent() -> None:
+    assert values("seed=9007199254740993..9007199254740994") == [
+        "9007199254740993", "9007199254740994",
+    ]  # fmt: skip
+    assert values("seed=1e3..1002") == ["1000", "1001", "1002"]
+
+
+def test_samples_of_a_grid_that_nobody_could_list() -> None:
+    axes = [parse_axis(f"a{n}=0..999999") for n in range(8)]
+    points = list(sample(axes, 50, seed=0))
+    assert len(set(points)) == 50
+    assert len({point[7] for point in points}) > 40
+
+
+def test_nearly_all_of_a_grid() -> None:
+    axes = [parse_axis("a=0..99"), parse_axis("b=0..99")]
+    assert len(set(sample(axes, 9_999, seed=0))) == 9_999
+
+
+def test_texts_of_a_sweep_file_keep_their_commas() -> None:
+    (axis,) = axes_of(read_yaml('- {name: ["a, b", c, "1"], x: [1, 2, 3]}', "")[0])
+    assert list(coordinates(axis.settings(0)).values()) == ["a, b", 1]
+    assert list(coordinates(axis.settings(2)).values()) == ["1", 3]
 
 
 def test_a_sweep_file() -> None:

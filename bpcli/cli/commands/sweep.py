@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +15,12 @@ from bpcli.cli.exit_codes import ExitCode
 from bpcli.cli.output import Output
 from bpcli.cli.pages import html_option, plot_option, write_page, write_plot
 from bpcli.cli.parameters import Integer, SpecRequest, output_parameters, spec_parameters
+from bpcli.errors import BpcliError
 
 if TYPE_CHECKING:
     from bpcli.sweep.axes import Axis
     from bpcli.sweep.engines import Engine
-    from bpcli.sweep.sweep import Progress
+    from bpcli.sweep.sweep import Progress, Sweep
 
 
 @click.command()
@@ -64,47 +68,96 @@ def command(
     Every job's spec is checked before anything starts. Results go to results.jsonl as jobs end;
     the same command run again goes on where an interrupted one was.
     """
-    from bpcli.report.sweep import grid_chart, plan, summary, sweep_page
+    from bpcli.report.sweep import plan
     from bpcli.spec.load import load_template
-    from bpcli.sweep.engines.local import LocalEngine, available_processors
-    from bpcli.sweep.results import Results
+    from bpcli.sweep.engines.local import available_processors
+    from bpcli.sweep.results import Results, write_csv
     from bpcli.sweep.sweep import Sweep, default_folder, run
+    from bpcli.sweep.table import rows_of
+    from bpcli.training.interruption import signals_to
 
     assert request.path is not None
     template = load_template(request.path, layers=request.layers)
-    settings = (
-        request.settings if request.seed is None else (*request.settings, f"seed={request.seed}")
-    )
     axes = _axes(varied, file_)
-    pair = _pair(over, axes)
-    if plot_file is not None and pair is None:
+    wanted = _wanted(axes, do, over, figure, contour)
+    if plot_file is not None and wanted.over is None:
         raise click.UsageError("--plot draws the figure over two varied paths: give --over X,Y")
-    line = _contour(contour, pair)
-    sweep = Sweep(template, axes, do, settings, samples)
+    seed = () if request.seed is None else (f"seed={request.seed}",)
+    sweep = Sweep(template, axes, do, (*request.settings, *seed), samples)
     workers = jobs or available_processors()
     if dry_run:
         count = sweep.check()
         output.show(plan(sweep, count, _seconds_of_one(sweep), workers))
         return ExitCode.OK
-    engine: Engine = LocalEngine(workers)
-    if dask is not None:
-        from bpcli.sweep.engines.dask import DaskEngine
-
-        engine = DaskEngine(dask, workers)
     folder = Path(out) if out else default_folder(template)
     results = Results(folder)
-    progress = run(sweep, engine, results, on_line=_Reporter(output))
-    results.write_csv()
-    lines = results.latest()
-    found = summary(lines, progress, str(folder), over=pair, figure=figure)
-    chart = grid_chart(lines, pair, figure, line) if pair is not None else None
+    engine = _engine(dask, workers, request.layers_file, output)
+    with signals_to(_interrupted):
+        progress = run(sweep, engine, results, on_line=_Reporter(output))
+    rows = rows_of(results.latest())
+    write_csv(folder, rows)
+    _show(sweep, rows, progress, folder, wanted, output, html_file, plot_file)
+    return ExitCode.OK
+
+
+def _interrupted(number: int) -> None:
+    """Leaves at once: what had ended is recorded, and the engine takes its workers along."""
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be shown of the results."""
+
+    figure: str | None
+    over: tuple[tuple[str, list[Any]], tuple[str, list[Any]]] | None
+    contour: tuple[str, float] | None
+
+
+def _show(
+    sweep: Sweep,
+    rows: list[dict[str, Any]],
+    progress: Progress,
+    folder: Path,
+    wanted: _Wanted,
+    output: Output,
+    html_file: str | None,
+    plot_file: Path | None,
+) -> None:
+    from bpcli.report.sweep import grid_chart, summary, sweep_page
+    from bpcli.sweep.table import CORRELATION_DEPTHS, figures_of, judged_by
+    from bpcli.sweep.theory import add_correlation_depths
+
+    contour, over = wanted.contour, wanted.over
+    if CORRELATION_DEPTHS in (wanted.figure, contour[0] if contour else None):
+        add_correlation_depths(rows, sweep.jobs())
+    known = figures_of(rows)
+    for name in (wanted.figure, contour[0] if contour else None):
+        if name is not None and name not in known:
+            raise BpcliError(f"no result has the figure {name}; there are {', '.join(known)}")
+    judged = wanted.figure or judged_by(rows)
+    paths = [path for axis in sweep.axes for path in axis.paths]
+    found = summary(rows, paths, progress, str(folder), judged, over)
+    chart = grid_chart(rows, over, judged, contour) if over is not None else None
     if html_file != "-":
         output.show(found)
     if html_file is not None:
-        write_page(output, html_file, sweep_page(found, chart, template.name, len(lines)))
+        write_page(output, html_file, sweep_page(found, chart, sweep.template.name, len(rows)))
     if plot_file is not None and chart is not None:
-        write_plot(plot_file, [chart], template.name)
-    return ExitCode.OK
+        write_plot(plot_file, [chart], sweep.template.name)
+
+
+def _engine(dask: str | None, workers: int, layers_file: str | None, output: Output) -> Engine:
+    from bpcli.sweep.engines.local import LocalEngine
+
+    layers = Path(layers_file) if layers_file else None
+    if dask is None:
+        return LocalEngine(workers, layers)
+    from bpcli.sweep.engines.dask import DaskEngine
+
+    return DaskEngine(dask, workers, layers, warn=lambda message: output.warn([message]))
 
 
 def _axes(varied: tuple[str, ...], file_: str | None) -> list[Axis]:
@@ -117,45 +170,78 @@ def _axes(varied: tuple[str, ...], file_: str | None) -> list[Axis]:
         template = load_template(file_)
         if template.problems:
             raise SpecError(template.problems)
-        axes += axes_of(template.root)
+        axes += axes_of(template.root, file_)
     if not axes:
         raise click.UsageError("nothing is varied; give --vary PATH=VALUES or --file FILE")
     return axes
 
 
-def _pair(over: str | None, axes: list[Axis]) -> tuple[str, str] | None:
-    if over is None:
-        return None
-    x, _, y = (part.strip() for part in over.partition(","))
-    if not x or not y:
-        raise click.BadParameter("--over takes two varied paths with a comma between them")
-    varied = [path for axis in axes for path in axis.paths]
-    for path in (x, y):
-        if path not in varied:
-            raise click.BadParameter(f"--over: {path!r} is not varied; {', '.join(varied)} are")
-    return x, y
+def _wanted(
+    axes: list[Axis], do: str, over: str | None, figure: str | None, contour: str | None
+) -> _Wanted:
+    """Refuses what the results will not hold, before anything is computed."""
+    pair = None
+    if over is not None:
+        x, _, y = (part.strip() for part in over.partition(","))
+        if not x or not y:
+            raise click.BadParameter("--over takes two varied paths with a comma between them")
+        pair = (_values(x, axes), _values(y, axes))
+        if pair[0] == pair[1]:
+            raise click.BadParameter(f"--over takes two different paths, received {x} twice")
+    line = _contour(contour, over)
+    paths = [path for axis in axes for path in axis.paths]
+    for option, name in (("--figure", figure), ("--contour", line[0] if line else None)):
+        if name is not None and name not in paths:
+            _check_figure(option, name, do)
+    return _Wanted(figure, pair, line)
 
 
-def _contour(written: str | None, pair: tuple[str, str] | None) -> tuple[str, float] | None:
+def _values(name: str, axes: list[Axis]) -> tuple[str, list[Any]]:
+    """The varied path that is called so, or that alone ends so, and its values."""
+    paths = {path: axis for axis in axes for path in axis.paths}
+    ending = [path for path in paths if path == name or path.endswith(f".{name}")]
+    found = [name] if name in paths else ending
+    if len(found) != 1:
+        reason = f"{name!r} is not varied" if not found else f"several varied paths end in {name!r}"
+        raise click.BadParameter(f"--over: {reason}; {', '.join(paths)} are")
+    return found[0], paths[found[0]].coordinates(found[0])
+
+
+def _contour(written: str | None, over: str | None) -> tuple[str, float] | None:
     if written is None:
         return None
-    if pair is None:
+    if over is None:
         raise click.UsageError("--contour is a line in the picture of two paths: give --over X,Y")
     name, _, value = written.partition("=")
     try:
-        return name.strip(), float(value)
+        level = float(value)
     except ValueError:
+        level = math.nan
+    if not math.isfinite(level):
         raise click.BadParameter(
             f"--contour takes NAME=VALUE, like predicted_gradient_slope=0, received {written!r}"
-        ) from None
+        )
+    return name.strip(), level
 
 
-def _seconds_of_one(sweep: Any) -> float | None:
+def _check_figure(option: str, name: str, do: str) -> None:
+    from bpcli.spec.suggestions import did_you_mean
+    from bpcli.sweep.table import FIGURES, METRICS, PARTS, is_figure
+
+    if is_figure(name, do):
+        return
+    known = list(FIGURES[do])
+    if do == "train":
+        known = [f"{part}.{metric}" for part in PARTS for metric in METRICS] + known
+    hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+    raise click.BadParameter(f"{option}: --do {do} gives no figure {name!r}{hint}")
+
+
+def _seconds_of_one(sweep: Sweep) -> float | None:
     """The time of the first job, run here."""
-    from bpcli.sweep.sweep import first
     from bpcli.sweep.work import run
 
-    line = run(first(sweep, 1)[0])
+    line = run(sweep.first())
     return None if "error" in line else float(line["seconds"])
 
 

@@ -16,7 +16,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 12, 42
 _SLANTED = 9.2  # room across that a letter of such a name takes
 _MOST_POINTS = 400  # of a line
 _MOST_COLUMNS = 80  # of a heat map
-_MOST_ROWS = 400  # of a table
+_MOST_ROWS = 400  # of a table or a heat map
 _PALETTE = 8  # classes s0 ... s7 in the style sheet
 _SHADES = 12  # classes h0 ... h11
 
@@ -218,27 +218,34 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") ->
 
 def heat_map(chart: HeatMap) -> str:
     """A figure of cells shaded by their value, or its logarithm."""
-    groups = _groups(len(chart.columns))
+    groups, lines = _groups(len(chart.columns)), _groups(len(chart.rows), _MOST_ROWS)
     join = _geometric_mean if chart.logarithmic else _mean
-    cells = [[join([row[n] for n in group]) for group in groups] for row in chart.cells]
+    cells = [
+        [join([chart.cells[m][n] for m in line for n in group]) for group in groups]
+        for line in lines
+    ]
+    names = [chart.rows[line[0]] for line in lines]
     known = [c for row in cells for c in row if c is not None and (c > 0 or not chart.logarithmic)]
     scale = Scale(min(known, default=1.0), max(known, default=10.0), 0.0, 1.0, chart.logarithmic)
-    left = 12 + 9 * min(18, max((len(_short(row)) for row in chart.rows), default=0))
-    height = max(10.0, min(22.0, 480 / max(1, len(chart.rows))))
+    left = 12 + 9 * min(18, max((len(_short(name)) for name in names), default=0))
+    height = max(10.0, min(22.0, 480 / max(1, len(names))))
     width = (WIDTH - left - _RIGHT) / max(1, len(groups))
-    total = _TOP + height * len(chart.rows) + 40
-    parts, every = [], max(1, math.ceil(len(chart.rows) / 40))
+    total = _TOP + height * len(names) + 40
+    parts, every = [], max(1, math.ceil(len(names) / 40))
     for r, row in enumerate(cells):
         y = _TOP + r * height
         if r % every == 0:
-            parts.append(_text(left - 6, y + height / 2 + 4, _short(chart.rows[r]), "end", "name"))
+            parts.append(_text(left - 6, y + height / 2 + 4, _short(names[r]), "end", "name"))
         parts += [
             f'<rect class="{_shade(cell, scale)}" x="{left + c * width:.1f}" y="{y:.1f}" '
             f'width="{width + 0.3:.1f}" height="{height + 0.3:.1f}"/>'
             for c, cell in enumerate(row)
         ]
     contour = [
-        (left + (column + 0.5) / len(groups[0]) * width, _TOP + (row + 0.5) * height)
+        (
+            left + (column + 0.5) / len(groups[0]) * width,
+            _TOP + (row + 0.5) / len(lines[0]) * height,
+        )
         for column, row in chart.contour
     ]
     parts += [_polyline(contour, kind) for kind in ("halo", "contour") if contour]
@@ -246,12 +253,12 @@ def heat_map(chart: HeatMap) -> str:
     data = {
         "heat": True, "left": left, "top": _TOP, "width": round(width, 3), "height": height,
         "x": chart.x, "columns": [chart.columns[group[0]] for group in groups],
-        "rows": list(chart.rows), "cells": [[number(cell) for cell in row] for row in cells],
+        "rows": names, "cells": [[number(cell) for cell in row] for row in cells],
     }  # fmt: skip
     svg = _svg(chart.title, total, "".join(parts), data)
     head = [chart.y, *(chart.columns[group[0]] for group in groups)]
     rows = [[name, *(number(cell) for cell in row)]
-            for name, row in zip(chart.rows, cells, strict=True)]  # fmt: skip
+            for name, row in zip(names, cells, strict=True)]  # fmt: skip
     named = (
         f'<p class="legend"><span class="key contour"></span>{escape(chart.contour_name)}</p>'
         if contour
@@ -265,8 +272,8 @@ def _polyline(points: Points, kind: str) -> str:
     return f'<polyline class="line {kind}" points="{at}"/>'
 
 
-def _groups(count: int) -> list[range]:
-    size = max(1, math.ceil(count / _MOST_COLUMNS))
+def _groups(count: int, most: int = _MOST_COLUMNS) -> list[range]:
+    size = max(1, math.ceil(count / most))
     return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
 

@@ -1,55 +1,95 @@
 """Jobs on Dask distributed, for more than one machine; Dask does the scheduling.
 
-Workers must compute the same bits as each other and as this machine would: those with another
-bpcli, NumPy, BLAS core type or number of BLAS threads are refused before anything starts.
+Workers must compute the same bits as each other: one with another bpcli, NumPy, BLAS core type or
+number of BLAS threads than most is refused, whenever it joins, and the reason is told.
 """
 
 from __future__ import annotations
 
-import itertools
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from bpcli.errors import BpcliError
-from bpcli.sweep.engines.local import THREADS
+from bpcli.memory import format_bytes
+from bpcli.sweep.engines.cluster import Cluster, Message
+from bpcli.sweep.engines.local import one_thread
+from bpcli.sweep.engines.messages import Messages
+from bpcli.sweep.engines.visitor import Reply, Shipment
 from bpcli.sweep.jobs import Job, result_line
 
-_MESSAGE = 16  # jobs
-_MOST_TRIES = 3
-_PATIENCE = 10  # seconds to reach a scheduler and its first worker
-_SAME = ("bpcli", "numpy", "core_type", "threads")
+_PATIENCE = 10.0  # seconds to reach a scheduler and its first worker
+_MOST_BYTES = 1 << 30  # of a file that is sent to workers
 
 
 class DaskEngine:
     """``address`` is a running scheduler's, or ``local`` for one of its own with ``workers``.
 
     Raises BpcliError where distributed is not installed, no scheduler answers, no worker is
-    there, or workers differ in what decides their bits.
+    there, or none can be used.
     """
 
-    def __init__(self, address: str, workers: int) -> None:
-        self.address, self.workers = address, workers
+    def __init__(
+        self,
+        address: str,
+        workers: int,
+        layers_file: Path | None = None,
+        warn: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self.address, self.workers, self.warn = address, workers, warn
+        self.layers_file = layers_file
+
+    @contextmanager
+    def ready(self, files: Sequence[Path]) -> Iterator[None]:
+        """Connects, and chooses what workers must agree in."""
+        distributed = _distributed()
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is told below
+        with (
+            one_thread(),  # for the workers that are started here
+            _cluster(distributed, self.address, self.workers) as place,
+            _connected(distributed, place) as client,
+        ):
+            self._cluster = Cluster(client, self.address, self.warn)
+            reference = self._cluster.choose()
+            self._shipment = Shipment.of(reference, files, self.layers_file)
+            yield
 
     def run(self, jobs: Iterable[Job]) -> Iterator[dict[str, Any]]:
-        distributed = _distributed()
-        before = {name: os.environ.get(name) for name in THREADS}
-        os.environ.update(dict.fromkeys(THREADS, "1"))  # for the workers that are started here
-        try:
-            with (
-                _cluster(distributed, self.address, self.workers) as place,
-                _client(distributed, place) as client,
-            ):
-                _check_workers(client)
-                yield from _run_on(distributed, client, iter(jobs))
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
+        """Each job's line. Dask gives the jobs of a worker that died to others; those of a message
+        that killed several are tried one by one."""
+        cluster, messages = self._cluster, Messages(jobs)
+        again: list[list[Job]] = []
+        while True:
+            while cluster.has_room and (following := again.pop() if again else next(messages, [])):
+                cluster.submit(Message(following, self._shipment))
+            if not cluster.running:
+                return
+            again += cluster.look()
+            for message, result in cluster.ended():
+                if isinstance(result, Reply):
+                    messages.learn(result.lines)
+                    yield from result.lines
+                    if not result.lines:
+                        again.append(message.jobs)
+                        self._provide(result)
+                elif len(message.jobs) > 1:
+                    again += [[job] for job in message.jobs]
                 else:
-                    os.environ[name] = value
+                    yield result_line(message.jobs[0], {"error": "its workers died"})
+
+    def _provide(self, reply: Reply) -> None:
+        if reply.refusal:
+            self._cluster.refuse(reply.worker, reply.refusal)
+        for file in reply.lacks:
+            if file.size > _MOST_BYTES:
+                raise BpcliError(
+                    f"the worker {reply.worker} has no {file.path}, which is too large to send "
+                    f"({format_bytes(file.size)}); copy it to the same path there"
+                )
+            self._cluster.send(reply.worker, file)
 
 
 def _distributed() -> Any:
@@ -71,64 +111,23 @@ def _cluster(distributed: Any, address: str, workers: int) -> Any:
     )
 
 
-def _client(distributed: Any, address: Any) -> Any:
+@contextmanager
+def _connected(distributed: Any, place: Any) -> Iterator[Any]:
     try:
-        client = distributed.Client(address, timeout=_PATIENCE)
-        client.wait_for_workers(1, timeout=_PATIENCE)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise BpcliError(
-            f"no Dask scheduler with a worker answers at {address!r} ({error or 'time ran out'}); "
-            "start `dask scheduler` and `dask worker ADDRESS`, or leave --dask out"
-        ) from None
-    return client
-
-
-def _check_workers(client: Any) -> None:
-    found: dict[str, dict[str, Any]] = client.run(environment)
-    first, reference = next(iter(found.items()))
-    for name, other in found.items():
-        for what in _SAME:
-            if other[what] != reference[what]:
-                raise BpcliError(
-                    f"the workers differ in {what}: {reference[what]} on {first}, {other[what]} on "
-                    f"{name}; results would not be the same bits. Give all the same versions and "
-                    "OPENBLAS_NUM_THREADS=1, or leave that worker out"
-                )
-
-
-def environment() -> dict[str, Any]:
-    """What decides a worker's bits."""
-    import numpy as np
-
-    import bpcli
-    from bpcli.training.environment import blas
-
-    return {"bpcli": bpcli.__version__, "numpy": np.__version__, **blas()}
-
-
-def _run_on(distributed: Any, client: Any, jobs: Iterator[Job]) -> Iterator[dict[str, Any]]:
-    """Keeps a few messages a worker under way. Jobs of a worker that died go to others."""
-    ahead = 4 * max(1, len(client.scheduler_info()["workers"]))
-    chunks = iter(lambda: list(itertools.islice(jobs, _MESSAGE)), [])
-    running = {
-        client.submit(_run_all, chunk, pure=False, retries=_MOST_TRIES): chunk
-        for chunk in itertools.islice(chunks, ahead)
-    }
-    completed = distributed.as_completed(list(running))
-    for future in completed:
-        chunk = running.pop(future)
+        client = distributed.Client(place, timeout=_PATIENCE)
+    except Exception as error:  # an address is checked in many places
+        raise _unreachable(place, "no Dask scheduler answers", error) from None
+    with client:
         try:
-            yield from future.result()
-        except distributed.KilledWorker:
-            yield from (result_line(job, {"error": "its workers died"}) for job in chunk)
-        following = next(chunks, None)
-        if following:
-            new = client.submit(_run_all, following, pure=False, retries=_MOST_TRIES)
-            running[new] = following
-            completed.add(new)
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except Exception as error:
+            raise _unreachable(place, "the Dask scheduler has no worker", error) from None
+        yield client
 
 
-def _run_all(jobs: list[Job]) -> list[dict[str, Any]]:
-    from bpcli.sweep.work import run_all
-
-    return run_all(jobs)
+def _unreachable(place: Any, what: str, error: Exception) -> BpcliError:
+    reason = f" ({error})" if str(error) else ""
+    return BpcliError(
+        f"--dask {place}: {what} within {_PATIENCE:.0f} s{reason}; start `dask scheduler` and "
+        "`dask worker ADDRESS`, or leave --dask out"
+    )
