@@ -59,7 +59,8 @@ class _Stop(Exception):  # noqa: N818  not an error of ours: reading ends with a
 def read_yaml(text: str, file: str) -> tuple[Node, list[Problem]]:
     """The text's one document and all that is wrong with its form; Broken if it has no form."""
     if _DIGITS.fullmatch(text):  # a sweep reads thousands
-        return Scalar(int(text), text, Mark(file, 1, 1), Mark(file, 1, 1 + len(text), len(text))), []
+        end = Mark(file, 1, 1 + len(text), len(text))
+        return Scalar(int(text), text, Mark(file, 1, 1), end), []
     builder = _Builder(file)
     try:
         _check_text(text, file)
