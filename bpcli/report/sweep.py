@@ -12,6 +12,7 @@ from bpcli.report.text import duration, number, plural, width
 from bpcli.sweep.sweep import Progress, Sweep
 from bpcli.sweep.table import Grid, Row, best_first, contour_of, figures_of, grid_of, mean
 
+_PREVIEWED = 5  # jobs of a dry run
 _SHOWN = 10  # jobs, best first
 _FIGURES = 3  # beside the one that jobs are judged by
 _SHADES = "·░▒▓█"
@@ -27,17 +28,26 @@ def plan(sweep: Sweep, jobs: int, seconds: float | None, workers: int) -> Docume
     fields = Fields([
         ("jobs", f"{jobs:,}, to {sweep.do}, {workers} at a time"),
         ("estimated time", "unknown" if estimate is None else duration(estimate)),
-        *((path, _listed(values)) for path, values in _raw_axes(sweep)),
     ])  # fmt: skip
-    points = ["  ".join(point) for point, _ in zip(sweep.points(), range(5), strict=False)]
-    more = [f"... {jobs - 5:,} more"] if jobs > 5 else []
+    varied = Table(
+        (Column("varied", "left", shortens="at start"), Column("values", "left", shortens=True)),
+        [[path, _listed(values)] for path, values in _raw_axes(sweep)],
+    )
+    points = [point for point, _ in zip(sweep.points(), range(_PREVIEWED), strict=False)]
+    paths = [path for path, _ in _raw_axes(sweep)]
+    preview = Table(
+        (Column("job"), *(Column(name, shortens=True) for name in _told_apart(paths))),
+        [[str(n), *(setting.partition("=")[2] for setting in point)]
+         for n, point in enumerate(points, 1)],
+    )  # fmt: skip
+    more = [Lines((f"... {jobs - _PREVIEWED:,} more",))] if jobs > _PREVIEWED else []
     data = {
         "do": sweep.do,
         "jobs": jobs,
         "estimated_seconds": estimate,
         "vary": {path: list(values) for path, values in _raw_axes(sweep)},
     }
-    return Document([fields, Lines((*points, *more))], data)
+    return Document([fields, varied, preview, *more], data)
 
 
 def _raw_axes(sweep: Sweep) -> list[tuple[str, Sequence[str]]]:

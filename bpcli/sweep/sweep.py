@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,9 +74,9 @@ class Sweep:
         checking = Checking(self.template, self.settings)
         return make_jobs(checking.all(self.points()), self.do)
 
-    def first(self) -> Job:
-        """The first job, for a preview."""
-        return next(self.jobs())
+    def job(self, index: int) -> Job:
+        """One job, for a preview."""
+        return next(itertools.islice(self.jobs(), index, None))
 
 
 @dataclass

@@ -6,6 +6,7 @@ import csv
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -130,7 +131,9 @@ def test_what_no_spec_accepts_starts_nothing(
 def test_dry_run(tmp_path: Path) -> None:
     run = bpcli("sweep", write_spec(tmp_path), *VARY, "--dry-run", folder=tmp_path)
     assert run.returncode == 0
-    assert "seed=0  network.0.dense.units=2" in run.stdout
+    assert re.search(r"^ *job +seed +units\n +1 +0 +2\n +2 +0 +4\n", run.stdout, re.MULTILINE)
+    assert "... 3 more" in run.stdout
+    assert max(map(len, run.stdout.splitlines())) <= 80
     assert not (tmp_path / "sweeps").exists()
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bpcli.sweep.engines import Engine
     from bpcli.sweep.sweep import Progress, Sweep
 
+_SOON = 5.0  # seconds
+
 
 @click.command()
 @spec_parameters
@@ -238,11 +240,14 @@ def _check_figure(option: str, name: str, do: str) -> None:
 
 
 def _seconds_of_one(sweep: Sweep) -> float | None:
-    """The time of the first job, run here."""
+    """The time of a job, run here: of the first, and of the last too where that is soon done."""
     from bpcli.sweep.work import run
 
-    line = run(sweep.first())
-    return None if "error" in line else float(line["seconds"])
+    lines = [run(sweep.job(0))]
+    if lines[0]["seconds"] < _SOON:
+        lines.append(run(sweep.job(sweep.count - 1)))
+    known = [float(line["seconds"]) for line in lines if "error" not in line]
+    return sum(known) / len(known) if known else None
 
 
 class _Reporter:
