@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -26,6 +25,7 @@ from bpcli.errors import BpcliError
 from bpcli.spec import load_spec
 from bpcli.spec.model import Spec
 from bpcli.training import RunDirectory
+from bpcli.training.records import EPOCH, fitting
 
 
 def diagnose_run(
@@ -73,10 +73,10 @@ def _judge(evidence: Evidence, run: RunDirectory, spec: Spec, dataset: Dataset) 
     if summary.get("reason") == "non_finite":
         evidence.verdict = Verdict(fails=True)
         return
-    epochs = read_metrics(run.metrics.path)
+    epochs = list(fitting(run.metrics.path, EPOCH))
     if not epochs:
         return
-    steps = int(epochs[-1].get("step") or 0)
+    steps = epochs[-1]["step"]
     expected = expectation(spec, dataset, max(steps, 1))
     share = _best_share(epochs, expected)
     if share is None:
@@ -95,20 +95,3 @@ def _best_share(epochs: list[dict[str, Any]], expected: Expectation) -> float | 
         if isinstance(score, int | float) and math.isfinite(score):
             scores.append(float(score))
     return expected.share_of_score(max(scores)) if scores else None
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl; none where there is no such file, a torn one is left out."""
-    try:
-        texts = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return []
-    lines = []
-    for text in texts:
-        try:
-            line = json.loads(text)
-        except ValueError:
-            break
-        if isinstance(line, dict):
-            lines.append(line)
-    return lines

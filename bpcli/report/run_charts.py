@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from bpcli.diagnosis.histogram import BINS, Histogram, alike
@@ -27,21 +25,6 @@ _SPREADS = {
 _NORMS = {"delta_norm": "‖∂L/∂z‖", "gradient_norm": "‖∂L/∂W‖"}
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a JSON-lines file; nothing where there is none."""
-    try:
-        with path.open("rb") as file:
-            for raw in file:
-                try:
-                    line = json.loads(raw)
-                except ValueError:
-                    continue
-                if isinstance(line, dict):
-                    yield line
-    except FileNotFoundError:
-        return
-
-
 def curves(metrics: Sequence[Line]) -> list[Chart]:
     """Loss and each metric over the epochs, of the training and the validation part."""
     if not metrics:
@@ -50,7 +33,7 @@ def curves(metrics: Sequence[Line]) -> list[Chart]:
     charts: list[Chart] = []
     for name in names:
         series = [
-            Series(part, [(line["epoch"], finite(line[part].get(name))) for line in metrics])
+            Series(part, [(one["epoch"], finite(one.get(part, {}).get(name))) for one in metrics])
             for part in ("train", "validation")
             if part in metrics[-1]
         ]
@@ -58,7 +41,9 @@ def curves(metrics: Sequence[Line]) -> list[Chart]:
         log = name in ("loss", "rmse", "mae", "perplexity") and positive
         charts.append(LineChart(name, "epoch", name, series, logarithmic=log))
     if len({line["learning_rate"] for line in metrics}) > 1:
-        rates = [Series("rate", [(line["epoch"], line["learning_rate"]) for line in metrics])]
+        rates = [
+            Series("rate", [(line["epoch"], finite(line["learning_rate"])) for line in metrics])
+        ]
         charts.append(LineChart("learning rate", "epoch", "learning rate", rates))
     return charts
 
@@ -166,7 +151,7 @@ def _spread_of(title: str, steps: Sequence[tuple[int, Line]], key: str) -> list[
     known = [
         (step, Histogram(each[key]["exponent"], tuple(each[key]["counts"])))
         for step, each in steps
-        if key in each
+        if key in each and _is_histogram(each[key])
     ]
     known = _spread(known, 5)
     if not known:
@@ -185,6 +170,11 @@ def _spread_of(title: str, steps: Sequence[tuple[int, Line]], key: str) -> list[
     return [LineChart(title, "value", "share of values", series, sequential=True)]
 
 
+def _is_histogram(found: Line) -> bool:
+    counts = found["counts"]
+    return len(counts) == BINS and min(counts) >= 0 < sum(counts) and abs(found["exponent"]) < 1000
+
+
 def _by_layer(gradients: Sequence[Line], key: str) -> list[Series]:
     """A line for each layer that has the figure, or for some of many at even distances."""
     series = [Series(name, _points(gradients, name, key)) for name in _names(gradients)]
@@ -198,7 +188,7 @@ def _points(gradients: Sequence[Line], name: str, key: str) -> Points:
 
 
 def _names(gradients: Sequence[Line]) -> list[str]:
-    return [layer["name"] for layer in gradients[-1]["layers"]]
+    return list(dict.fromkeys(layer["name"] for layer in gradients[-1]["layers"]))
 
 
 def gradient_key(layers: Sequence[Line]) -> str:
@@ -225,4 +215,7 @@ def _spread(items: Sequence[T], count: int) -> list[T]:
 
 def finite(value: Any) -> float:
     """The number, nan where there is none."""
-    return float(value) if isinstance(value, int | float) else math.nan
+    try:
+        return float(value) if isinstance(value, int | float) else math.nan
+    except OverflowError:
+        return math.inf

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bpcli.errors import CheckpointError
-from bpcli.training import checkpoint
+from bpcli.training import checkpoint, records
 from bpcli.training.checkpoint import Tree
 from bpcli.training.files import could_not_write, sweep, to_json, write_atomic
 from bpcli.training.json_lines import JsonLines
@@ -100,14 +100,14 @@ class RunDirectory:
             raise CheckpointError(f"{self.spec}: could not be read: {error}") from None
 
     def read_environment(self) -> dict[str, Any]:
-        return _read(self.environment)
+        return _read(self.environment, records.ENVIRONMENT)
 
     def read_preparation(self) -> dict[str, Any]:
-        return _read(self.preparation)
+        return _read(self.preparation, {})
 
     def read_summary(self) -> dict[str, Any] | None:
         """None where the run has not ended, or was killed."""
-        return _read(self.summary) if self.summary.exists() else None
+        return _read(self.summary, records.SUMMARY) if self.summary.exists() else None
 
     @property
     def finished(self) -> bool:
@@ -224,13 +224,15 @@ def _json(document: dict[str, Any]) -> bytes:
     return (to_json(document, indent=2) + "\n").encode()
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, shape: Any) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such file; the run is not complete") from None
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: could not be read: {error}") from None
-    if not isinstance(document, dict):
-        raise CheckpointError(f"{path}: expected a JSON object")
+    problem = records.problem(document, shape)
+    if problem is not None:
+        raise CheckpointError(f"{path}: {problem}")
+    assert isinstance(document, dict)
     return document

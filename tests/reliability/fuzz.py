@@ -1,12 +1,13 @@
 """Gives bpcli files that nobody would write, and holds what it does against what it promises.
 
-    python tests/reliability/fuzz.py                          # 100,000 inputs, a quarter each
+    python tests/reliability/fuzz.py                          # 25,000 inputs of each kind
     python tests/reliability/fuzz.py specs --inputs 100000 --seed 7
 
 Specs are made by a grammar that knows the words but not what they mean, and by cutting and
-flipping the project's own; data files, gradient logs and checkpoints by damaging good ones. Each
-is read as a command would read it. What may come of it is a result or an error for people, within
-a second and little memory; anything else is written down with the input that led to it.
+flipping the project's own; data files, gradient logs, checkpoints and the files of a run by
+damaging good ones. Each is read as a command would read it. What may come of it is a result or an
+error for people, within a second and little memory; anything else is written down with the input
+that led to it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import argparse
 import dataclasses
 import gzip
 import io
+import json
+import math
 import os
 import random
 import resource
@@ -26,6 +29,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +38,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from bpcli.build import plan
+from bpcli.cli.environment import Environment
+from bpcli.cli.run import run as run_program
 from bpcli.data import load_data
 from bpcli.diagnosis.log import diagnose_log
 from bpcli.errors import BpcliError
@@ -265,11 +271,91 @@ def read_checkpoint(_: str, content: bytes, folder: Path) -> None:
     raise AssertionError("the damage was not noticed")
 
 
+# run directories
+
+WRITTEN = ("metrics.jsonl", "gradients.jsonl", "summary.json", "environment.json",
+           "preparation.json", "spec.yaml")  # fmt: skip
+COMMANDS = (("diagnose",), ("report", "--html", "-"), ("compare", "a/1"), ("evaluate",),
+            ("train", "--resume"))  # fmt: skip
+RUN_SPEC = """\
+name: a
+data: {generate: {circles: {samples: 60}}, split: {validation: 0.2}}
+network: [{dense: 4}, relu, {dense: 2}]
+loss: cross_entropy
+schedule: cosine
+training: {epochs: 3, batch_size: 8}
+"""
+ODD = (None, True, 0, -1, 1e308, math.nan, math.inf, "x", "", [], {}, [1, "a"], {"a": 1}, 10**30,
+       -5.5, [None])  # fmt: skip
+
+
+@cache
+def a_run() -> dict[str, bytes]:
+    """What a short run leaves, by name."""
+    with tempfile.TemporaryDirectory() as temporary:
+        spec_file = Path(temporary, "a.yaml")
+        spec_file.write_text(RUN_SPEC)
+        say("train", spec_file, "--runs", temporary, "--quiet")
+        run = Path(temporary, "a", "1")
+        files = (path for path in run.rglob("*") if path.is_file())
+        return {str(path.relative_to(run)): path.read_bytes() for path in files}
+
+
+def edited(content: bytes, chance: random.Random) -> bytes:
+    """JSON, or lines of it, in which something is missing or of another kind."""
+    text = content.decode()
+    lines = [text] if text.startswith("{\n") else text.splitlines()
+    documents = [json.loads(line) for line in lines]
+    inside = chance.choice(documents)
+    while inside:
+        key = chance.choice([*inside] if isinstance(inside, dict) else range(len(inside)))
+        if isinstance(inside[key], dict | list) and chance.random() < 0.6:
+            inside = inside[key]
+        elif chance.random() < 0.35:
+            del inside[key]
+            break
+        else:
+            inside[key] = chance.choice(ODD)
+            break
+    return "".join(json.dumps(document) + "\n" for document in documents).encode()
+
+
+def run_file(chance: random.Random) -> tuple[str, bytes]:
+    name = chance.choice(WRITTEN)
+    change = edited if name != "spec.yaml" and chance.random() < 0.8 else damaged
+    return f"{name} {chance.randrange(len(COMMANDS))}", change(a_run()[name], chance)
+
+
+def read_run(how: str, content: bytes, folder: Path) -> None:
+    name, number = how.split()
+    run = folder / "a" / "1"
+    for other, whole in a_run().items():
+        (run / other).parent.mkdir(parents=True, exist_ok=True)
+        (run / other).write_bytes(content if other == name else whole)
+    command, *more = COMMANDS[int(number)]
+    if command == "train" and name != "summary.json":
+        (run / "summary.json").unlink()  # so that there is something to go on with
+    more = [str(folder / each) if each == "a/1" else each for each in more]
+    code, message = say(command, *more, run)
+    if code not in (0, 1, 2, 3):
+        raise AssertionError(message[:300])
+    if code == 2:
+        raise BpcliError(message)
+
+
+def say(*arguments: str | Path) -> tuple[int, str]:
+    """The program's exit code and what it writes to people."""
+    out, err = io.StringIO(), io.StringIO()
+    code = run_program([*map(str, arguments)], Environment(out, err, {}))
+    return int(code), err.getvalue()
+
+
 KINDS: dict[str, tuple[Make, Callable[[str, bytes, Path], None]]] = {
     "specs": (spec, read_spec),
     "data": (data, read_data),
     "logs": (log, read_log),
     "checkpoints": (one_bit, read_checkpoint),
+    "runs": (run_file, read_run),
 }
 
 

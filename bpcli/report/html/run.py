@@ -14,9 +14,10 @@ from bpcli.report.html.charts import table
 from bpcli.report.html.diagnosis import drawn, layer_table, slopes
 from bpcli.report.html.page import page
 from bpcli.report.html.verdict import findings_of, verdict, verdict_of
-from bpcli.report.run_charts import curves, distributions, flow, ratios, read_lines, units
+from bpcli.report.run_charts import curves, distributions, flow, ratios, units
 from bpcli.report.text import plural
 from bpcli.training import RunDirectory
+from bpcli.training.records import EPOCH, STEP, fitting
 
 Line = dict[str, Any]
 _ENDS = {
@@ -32,7 +33,7 @@ def run_page(run: RunDirectory, diagnosis: Diagnosis | None = None) -> str:
     Raises CheckpointError where the run's files cannot be read.
     """
     summary = run.read_summary() or {}
-    metrics, gradients = list(read_lines(run.metrics.path)), list(read_lines(run.gradients.path))
+    metrics, gradients = _logs(run)
     spec = run.read_spec()
     sections = [("", _verdict(summary, diagnosis)), ("Result", _result(summary))]
     if diagnosis is not None:
@@ -48,15 +49,15 @@ def run_page(run: RunDirectory, diagnosis: Diagnosis | None = None) -> str:
         ]
     sections += [("The spec", f'<pre tabindex="0">{escape(spec)}</pre>')]
     sections += [("Environment", _environment(run.read_environment()))]
-    epochs = summary.get("epochs", len(metrics))
-    steps = summary.get("steps", gradients[-1]["step"] if gradients else 0)
+    epochs = summary["epochs"] if summary else len(metrics)
+    steps = summary["steps"] if summary else gradients[-1]["step"] if gradients else 0
     about = f"run {run.path.name} · {plural(epochs, 'epoch')} · {plural(steps, 'step')}"
     return page(run.path.parent.name, about, [section for section in sections if section[1]])
 
 
 def run_charts_of(run: RunDirectory, diagnosis: Diagnosis | None = None) -> list[Chart]:
     """The pictures of the page."""
-    metrics, gradients = list(read_lines(run.metrics.path)), list(read_lines(run.gradients.path))
+    metrics, gradients = _logs(run)
     charts = curves(metrics)
     if diagnosis is not None:
         charts += [*diagnosis_charts.depth(diagnosis)[:1], *diagnosis_charts.time(diagnosis)]
@@ -64,6 +65,12 @@ def run_charts_of(run: RunDirectory, diagnosis: Diagnosis | None = None) -> list
         charts += [*flow(gradients), *ratios(gradients), *units(gradients)]
         charts += distributions(gradients)
     return charts
+
+
+def _logs(run: RunDirectory) -> tuple[list[Line], list[Line]]:
+    """The lines of its epochs and of its recorded steps; damaged ones are left out."""
+    metrics = list(fitting(run.metrics.path, EPOCH))
+    return metrics, [line for line in fitting(run.gradients.path, STEP) if line["layers"]]
 
 
 def _verdict(summary: Line, diagnosis: Diagnosis | None) -> str:
