@@ -198,4 +198,3 @@ def _predicted(evidence: Evidence, moment: Moment) -> dict[str, float]:
         return {}
     shift = median(anchors)
     return {name: math.exp(min(value + shift, 700)) for name, value in known.items()}
-
