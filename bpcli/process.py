@@ -8,7 +8,7 @@ the set then doubles the speed of matrix products. It reads the name once, when 
 from __future__ import annotations
 
 import os
-import platform
+import sys
 from collections.abc import Collection, Mapping, MutableMapping
 from typing import NamedTuple
 
@@ -57,7 +57,7 @@ def choose_core_type(flags: Collection[str], environ: Mapping[str, str]) -> Choi
 
 def cpu_flags(path: str = "/proc/cpuinfo") -> frozenset[str]:
     """The instruction sets of an x86 CPU that the system allows; empty where it does not tell."""
-    if platform.machine() not in ("x86_64", "AMD64"):
+    if sys.platform == "win32" or os.uname().machine != "x86_64":
         return frozenset()
     try:
         with open(path, encoding="utf-8", errors="replace") as lines:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,6 +43,8 @@ class Environment:
     def width(self) -> int:
         if not (self.stdout_is_terminal or self.stderr_is_terminal):
             return PIPE_WIDTH
+        import shutil
+
         return shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
 
     @property

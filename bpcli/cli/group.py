@@ -8,7 +8,6 @@ import click
 
 import bpcli
 from bpcli.cli.registry import COMMANDS
-from bpcli.spec.suggestions import did_you_mean
 
 
 class LazyGroup(click.Group):
@@ -28,6 +27,8 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from bpcli.spec.suggestions import did_you_mean
+
             hint = did_you_mean(args[0], COMMANDS)
             hint = hint or "; `bpcli --help` lists them"
             ctx.fail(f"no command {args[0]!r}{hint}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import traceback
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -104,6 +103,8 @@ def _out_of_memory(error: MemoryError) -> str:
 
 
 def _bug(error: Exception, environment: Environment) -> str:
+    import traceback
+
     if environment.wants_traceback:
         return "".join(traceback.format_exception(error))
     last = traceback.extract_tb(error.__traceback__)[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,9 +37,9 @@ def test_nothing_is_chosen_where_the_flags_are_not_known(tmp_path: Path) -> None
 
 
 def test_flags_are_read_from_the_first_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("os.uname", lambda: SimpleNamespace(machine="x86_64"))
     file = tmp_path / "cpuinfo"
     file.write_text("model name\t: X\nvmx flags\t: no\nflags\t\t: fpu avx2\nflags\t\t: sse\n")
     assert cpu_flags(str(file)) == {"fpu", "avx2"}
-    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    monkeypatch.setattr("os.uname", lambda: SimpleNamespace(machine="aarch64"))
     assert cpu_flags(str(file)) == frozenset()
