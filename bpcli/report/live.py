@@ -59,7 +59,10 @@ class LiveState:
         if event.layers is not None:
             self.layers = event.layers
             for layer in event.layers:
-                self.trends.setdefault(layer["name"], Trend()).add(layer["gradient_norm"])
+                name = layer["name"]
+                if name not in self.trends:
+                    self.trends[name] = Trend()
+                self.trends[name].add(layer["gradient_norm"])
 
     def epoch_ended(self, event: EpochEvent) -> None:
         self.last = event

@@ -15,7 +15,7 @@ from bpcli.report.terminal.document import console, text_of
 from bpcli.training import EpochEvent, Listener, StepEvent, Trainer
 
 _SHORTEST = 0.1  # seconds between drawings
-_SHARE = 0.015  # of the time that drawing may take
+_SHARE = 0.01  # of the time that drawing may take; listening to the steps takes as much at most
 
 
 class LiveView(Listener):
