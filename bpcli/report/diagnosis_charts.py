@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from bpcli.diagnosis.diagnosis import Diagnosis, LayerFlow
 from bpcli.report import run_charts
 from bpcli.report.charts import Chart, LineChart, Series
-from bpcli.report.run_charts import HEALTHY_NAME, HEALTHY_RATIO, finite
+from bpcli.report.run_charts import HEALTHY_NAME, HEALTHY_RATIO, NORMS, finite
 
 _THEORY = "theory (mean field)"
 Value = Callable[[LayerFlow], object]
@@ -28,12 +28,15 @@ def depth(diagnosis: Diagnosis) -> list[Chart]:
 
 
 def weights(diagnosis: Diagnosis) -> list[Chart]:
-    """‖∂L/∂W‖ of every layer with weights, and its update:weight ratio with the healthy band."""
+    """‖∂L/∂W‖ of every layer with weights, and its update:weight ratio with the healthy band.
+
+    Scales and shifts of normalizations have lines of their own: their gradients are of another
+    size, and one line through both would zigzag.
+    """
     layers = diagnosis.layers
-    norm = [("measured", _figure("gradient_norm"))]
-    ratio = [("measured", _figure("update_ratio"))]
+    norm, ratio = _by_kind("gradient_norm"), _by_kind("update_ratio")
     return [
-        *_by_layer("‖∂L/∂W‖ of each layer's weights and biases", "‖∂L/∂W‖", layers, norm),
+        *_by_layer("‖∂L/∂W‖ of each layer's parameters", "‖∂L/∂W‖", layers, norm),
         *_by_layer("update : weight ratio ‖ΔW‖ / ‖W‖ of each layer, the median over the steps",
                    "‖ΔW‖ / ‖W‖", layers, ratio, band=HEALTHY_RATIO),
     ]  # fmt: skip
@@ -64,6 +67,14 @@ def training(diagnosis: Diagnosis) -> list[Chart]:
 def diagnosis_charts(diagnosis: Diagnosis) -> list[Chart]:
     """All of them."""
     return [*depth(diagnosis), *time(diagnosis), *weights(diagnosis), *training(diagnosis)]
+
+
+def _by_kind(key: str) -> list[tuple[str, Value]]:
+    of = _figure(key)
+    return [
+        ("weights and biases", lambda layer: of(layer) if layer.kind not in NORMS else None),
+        ("normalizations", lambda layer: of(layer) if layer.kind in NORMS else None),
+    ]
 
 
 def _figure(key: str) -> Value:

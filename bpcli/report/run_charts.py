@@ -22,6 +22,7 @@ _SPREADS = {
     "parameters": "how its parameters are spread",
     "gradients": "how the gradients by its parameters are spread",
 }
+NORMS = ("batch_norm", "layer_norm", "rms_norm")
 _NORMS = {"delta_norm": "‖∂L/∂z‖", "gradient_norm": "‖∂L/∂W‖"}
 
 
@@ -68,7 +69,7 @@ def flow(gradients: Sequence[Line]) -> list[Chart]:
     return [
         _against_depth(
             f"{title} against depth, from the input (left) to the loss (right)",
-            title, key, names, _spread(gradients, 5), sequential=True,
+            title, key, _multiplying(names), _spread(gradients, 5), sequential=True,
         ),
         HeatMap(
             f"{title} of every layer over the run (steps {first:,} to {last:,}, logarithmic)",
@@ -77,6 +78,11 @@ def flow(gradients: Sequence[Line]) -> list[Chart]:
         ),
         *_signals(gradients, names),
     ]  # fmt: skip
+
+
+def _multiplying(names: Sequence[str]) -> Sequence[str]:
+    """Without normalizations, whose gradients are of another size: a line through both zigzags."""
+    return [name for name in names if not name.rpartition(".")[2].startswith(NORMS)] or names
 
 
 def _signals(gradients: Sequence[Line], names: Sequence[str]) -> list[Chart]:

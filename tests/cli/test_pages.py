@@ -116,3 +116,13 @@ def test_a_page_that_cannot_be_written(folder: Path) -> None:
     ended = inside("gradcheck", spec, "--quick", "-q", "--html", "no/such/folder/page.html")
     assert ended.returncode == 5
     assert "no/such/folder" in ended.stderr
+
+
+def test_weights_and_normalizations_are_lines_of_their_own(folder: Path) -> None:
+    text = DEEP.replace("{dense: 16}, sigmoid", "{dense: 16}, batch_norm, relu")
+    page = page_of("diagnose", write_spec(folder, text, "norms.yaml"), "--no-train")
+    figure = next(part for part in page.split("<figure>") if "of each layer's parameters" in part)
+    rows = re.findall(r"<tr><th[^>]*>(\w+)</th><td>(.*?)</td><td>(.*?)</td></tr>", figure)
+    assert {name: (w == "–", n == "–") for name, w, n in rows}.items() >= {
+        ("dense_1", (False, True)), ("batch_norm_1", (True, False)),
+    }  # fmt: skip
