@@ -15,6 +15,7 @@ from bpcli.network.sums import column_sums
 
 _VALUES, _FEWEST, _MOST = 8192, 16, 64  # looked at for shares and means: enough for two digits
 _WINDOW = 512  # examples that a unit must have been silent on to count as dead
+_ENOUGH = 32  # in the beginning: of units that are active on a tenth of them, 3% are silent on all
 
 
 def some_rows(outputs: Array) -> Array:
@@ -34,7 +35,7 @@ class Activity:
     """Which units were above 0 on any example of a window of examples, and of the one before."""
 
     def __init__(self) -> None:
-        self.share = 0.0  # dead so far
+        self.share: float | None = None  # that is dead; None while too few examples say so
         self.seen = 0  # examples of this window
         self.now: Array | None = None
         self.before: Array | None = None
@@ -48,9 +49,10 @@ class Activity:
         self.now = active if self.now is None else self.now | active
         self.seen += len(outputs)
         alive = self.now if self.before is None else self.now | self.before
+        if self.before is not None or self.seen >= _ENOUGH:
+            self.share = 1 - float(np.count_nonzero(alive)) / alive.size
         if self.seen >= _WINDOW:
             self.before, self.now, self.seen = self.now, None, 0
-        self.share = 1 - float(np.count_nonzero(alive)) / alive.size
 
     def state(self) -> dict[str, Any]:
         return {"share": self.share, "seen": self.seen, "now": self.now, "before": self.before}
@@ -74,5 +76,5 @@ class ActivationShares:
             figures["saturated"] = share_beyond(some_rows(outputs), *self.bounds)
         if self.dies:
             if renew:
-                self.activity.add(outputs[:_MOST])
+                self.activity.add(outputs)
             figures["dead_units"] = self.activity.share

@@ -43,7 +43,8 @@ class Recorder:
       of at most 1,024 elements of each parameter
     - ``saturated`` the share of the values of the activation after it (tanh, sigmoid) that lie in
       the outer 2.5% of its range (some examples of the batch), ``dead_units`` the share of the
-      units of a ReLU after it that were 0 on all of the last 512 examples or more
+      units of a ReLU after it that were 0 on all of the last 512 examples or more, of 32 in the
+      beginning; null before that
     - ``time_norms`` ‖∂L/∂hₜ‖ for each step t of a recurrent layer
     - ``non_finite`` how many values of y or of its gradient are not finite, where any are
     - ``histograms`` of y, of the parameters and of their gradients, only in the first record from

@@ -315,9 +315,11 @@ def test_norms_through_time_are_those_of_a_loop_over_the_steps(
 
 
 def test_a_unit_is_dead_that_was_silent_on_all_examples_of_the_window() -> None:
-    activity, awake = Activity(), np.zeros((64, 3))
+    activity, awake = Activity(), np.zeros((16, 3))
     awake[5, 0] = 1.0
     activity.add(awake)
+    assert activity.share is None  # 16 examples are too few
+    activity.add(np.zeros((48, 3)))
     assert activity.share == pytest.approx(2 / 3)
     once = np.zeros((64, 3))
     once[63, 1] = 1e-30
@@ -334,7 +336,7 @@ def test_a_unit_is_dead_that_was_silent_on_all_examples_of_the_window() -> None:
 
 
 def test_dead_units_count_over_positions_too() -> None:
-    outputs = np.zeros((4, 5, 5, 3))
+    outputs = np.zeros((128, 5, 5, 3))
     outputs[2, 1, 4, 2] = 0.5
     activity = Activity()
     activity.add(outputs)
