@@ -1,0 +1,155 @@
+"""How the evidence about a spec is gathered: what is measured, trained, and tried again."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bpcli.data import Dataset, load_data
+from bpcli.diagnosis import probe as probing
+from bpcli.diagnosis.probe import SEEDS_AT_START, Probe, diagnose_spec
+from bpcli.diagnosis.thresholds import Thresholds
+from bpcli.diagnosis.trial import run_trial
+from bpcli.diagnosis.verdict import Verdict
+from bpcli.spec import parse_spec
+from bpcli.spec.model import Spec
+
+SPEC = """\
+data: {generate: {circles: {samples: 200}}, split: {validation: 0.2}}
+network: [{dense: 8}, tanh, {dense: 2}]
+loss: cross_entropy
+optimizer: {adam: {learning_rate: 0.05}}
+training: {epochs: 5, batch_size: 16}
+"""
+
+
+def made(text: str = SPEC, folder: Path = Path()) -> tuple[Spec, Dataset, list[str], Probe]:
+    spec = parse_spec(text, folder=folder)
+    dataset, said = load_data(spec), []
+    return spec, dataset, said, Probe(spec, dataset, Thresholds(), said.append)
+
+
+class Trials:
+    """Counts the runs that a probe makes, by their seed and length."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.runs: list[tuple[int, int]] = []
+        monkeypatch.setattr(probing, "run_trial", self)
+
+    def __call__(self, spec: Spec, dataset: Any, seed: int, steps: int, **more: Any) -> Any:
+        self.runs.append((seed, steps))
+        return run_trial(spec, dataset, seed, steps, **more)
+
+
+def test_without_training_the_network_is_measured_as_it_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trials = Trials(monkeypatch)
+    _, _, said, probe = made()
+    evidence = probe.evidence(train=False)
+    assert evidence.start is not None
+    assert list(evidence.start.layers) == ["dense_1", "tanh_1", "dense_2"]
+    assert (list(evidence.runs), list(evidence.ends), trials.runs) == ([], [], [])
+    assert evidence.fails is None
+    assert said == ["measuring the network as it starts", "checking the gradients"]
+
+
+def test_the_start_is_measured_over_several_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[int]] = []
+    real = probing.measure
+
+    def measure(networks: Any, batches: Any) -> Any:
+        seen.append([network.seed for network in networks])
+        return real(networks, batches)
+
+    monkeypatch.setattr(probing, "measure", measure)
+    _, _, _, probe = made("seed: 7\n" + SPEC)
+    probe.evidence(train=False)
+    (seeds,) = seen
+    assert seeds[0] == 7  # the spec's own
+    assert len(set(seeds)) == SEEDS_AT_START
+
+
+def clear(share: float, *, fails: bool) -> Verdict:
+    return Verdict(fails, share)
+
+
+@pytest.mark.parametrize(
+    ("own", "agrees", "seeds"),
+    [
+        (clear(0.95, fails=False), True, [0, 1001]),  # one long run, one short
+        (clear(0.05, fails=True), True, [0, 1001]),
+        (clear(0.95, fails=False), False, [0, 1001, 1002, 1003]),  # the short one speaks against
+        (clear(0.5, fails=True), True, [0, 1002, 1003]),  # near the line: three long runs
+    ],
+)
+def test_a_second_run_decides_only_where_the_first_is_not_clear(
+    monkeypatch: pytest.MonkeyPatch, own: Verdict, agrees: bool, seeds: list[int]
+) -> None:
+    trials = Trials(monkeypatch)
+    monkeypatch.setattr(probing, "verdict", lambda *_: own)
+    monkeypatch.setattr(Probe, "_agrees", lambda *_: agrees)
+    _, _, _, probe = made()
+    evidence = probe.evidence()
+    assert [seed for seed, _ in trials.runs] == seeds
+    lengths = [steps for _, steps in trials.runs]
+    assert lengths[0] == max(lengths) == 50
+    if seeds[1:2] == [1001]:
+        assert lengths[1] == 50 // 3
+    assert len(evidence.runs) == len(evidence.losses) == len(evidence.non_finite)
+    assert len(evidence.ends) == (1 if seeds == [0, 1001] else 3)
+
+
+def test_a_run_that_is_not_finite_is_known_with_its_layer() -> None:
+    huge = SPEC.replace("{dense: 8}", "{dense: {units: 8, init: {normal: {std: 1.0e+30}}}}, relu, "
+                        "{dense: {units: 8, init: {normal: {std: 1.0e+30}}}}")  # fmt: skip
+    _, _, _, probe = made(huge)
+    evidence = probe.evidence()
+    assert evidence.start is not None
+    assert evidence.start.first_non_finite == ("activation", "dense_2")
+    first = evidence.non_finite[0]
+    assert first is not None
+    assert (first.step, first.quantity, first.layer) == (1, "activation", "dense_2")
+    assert evidence.fails
+
+
+def test_a_wrong_gradient_is_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    trials = Trials(monkeypatch)
+    _, _, said, probe = made()
+    wrong = [("dense_1", "its gradient by the weight is no derivative")]
+    monkeypatch.setattr(probe, "_wrong_gradients", lambda network: wrong)
+    assert probe.evidence().wrong_gradients == wrong
+    assert trials.runs == []
+    assert not any(message.startswith("training") for message in said)
+
+
+def test_codes_have_a_prediction_too(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("the quick brown fox jumps over the lazy dog\n" * 20)
+    text = """\
+data: {path: a.txt, sequence_length: 8, split: {validation: 0.2}}
+network: [{embedding: 6}, {rnn: 8}, {dense: {units: 28}}]
+loss: cross_entropy
+training: {epochs: 1, batch_size: 16}
+"""
+    _, _, _, probe = made(text, tmp_path)
+    evidence = probe.evidence(train=False)
+    assert evidence.prediction is not None
+    assert evidence.inputs is not None
+    assert evidence.inputs.codes
+    known = evidence.prediction.log_gradients
+    assert math.isfinite(known["dense_1"])
+
+
+def test_inputs_that_are_not_finite_have_no_prediction() -> None:
+    _, dataset, _, probe = made()
+    dataset.train.inputs[3, 0] = np.inf
+    assert probe._prediction(probe.network(0)) is None
+
+
+def test_the_same_spec_has_the_same_diagnosis() -> None:
+    first, second = (diagnose_spec(parse_spec(SPEC)).as_json() for _ in range(2))
+    assert first == second
