@@ -101,7 +101,7 @@ def benchmark(
             network.observe(None)
         phases = {phase: _of_step(clock.times[phase], batches, phase) for phase in PHASES}
         if recorder is not None:
-            recording = RecordingClock(stepper, recorder)
+            recording = RecordingClock(stepper, recorder, every=interval == 1)
             repeat(recording.pair, seconds / 8)
             phases["recording"] = max(0.0, median(recording.times)) / interval
     return Benchmark(

@@ -83,16 +83,26 @@ class PhaseClock:
 
 
 class RecordingClock:
-    """What a recorded step takes more than the step before it, which is not recorded."""
+    """What a recorded step takes more than one that is not recorded.
 
-    def __init__(self, stepper: Stepper, recorder: Recorder) -> None:
-        self.stepper, self.recorder = stepper, recorder
+    Where ``every`` step is, it comes after another recorded one, which has left it what it knows of
+    the parameters.
+    """
+
+    def __init__(self, stepper: Stepper, recorder: Recorder, *, every: bool) -> None:
+        self.stepper, self.recorder, self.every = stepper, recorder, every
         self.times: list[float] = []
 
     def pair(self) -> None:
         begun = time.perf_counter()
         self.stepper.step()
-        between = time.perf_counter()
+        plain = time.perf_counter() - begun
+        if self.every:
+            self._recorded()
+        begun = time.perf_counter()
+        self._recorded()
+        self.times.append(time.perf_counter() - begun - plain)
+
+    def _recorded(self) -> None:
         loss = self.stepper.step(self.recorder)
         self.recorder.end(self.stepper.steps, 1, loss)
-        self.times.append(time.perf_counter() - between - (between - begun))
