@@ -17,7 +17,7 @@ _SHOWN = 10  # jobs, best first
 _FIGURES = 3  # beside the one that jobs are judged by
 _SHADES = "·░▒▓█"
 _NUMBERED = 5  # columns of a grid whose numbers still fit 80
-_WIDTH = 76
+_WIDTH = 80
 _MOST_ROWS = 40  # of a grid on a terminal
 Over = tuple[tuple[str, Sequence[Any]], tuple[str, Sequence[Any]]]  # two paths and their values
 
@@ -74,13 +74,13 @@ def summary(
     blocks: list[Block] = [_table(best_first(good, judged)[:_SHOWN], paths, judged)]
     if len(good) > _SHOWN:
         blocks.append(Lines((f"... {len(good) - _SHOWN:,} more in {folder}/results.csv",)))
-    grid = grid_of(good, over, judged) if over else None
-    if grid is not None:
-        blocks += _heat(grid)
     blocks += _failures([row for row in rows if "error" in row])
     blocks.append(Fields([
         ("jobs", _counts(progress)), ("results", f"{folder}/results.jsonl, results.csv"),
     ]))  # fmt: skip
+    grid = grid_of(good, over, judged) if over else None
+    if grid is not None:
+        blocks += _heat(grid)
     data = {"jobs": progress.jobs, "done": progress.done, "before": progress.before,
             "alike": progress.alike, "failed": progress.failed, "judged_by": judged,
             "folder": folder, "results": list(rows)}  # fmt: skip
@@ -115,8 +115,9 @@ def _table(rows: Sequence[Row], settings: Sequence[str], judged: str) -> Table:
         if name not in (*settings, "seconds", "job", judged) and not name.endswith("_error")
         and any(isinstance(row.get(name), float) for row in rows)
     ]  # fmt: skip
-    figures = [judged, *numeric[:_FIGURES]]
-    columns = [Column("job"), *(Column(name, shortens=True) for name in _told_apart(settings))]
+    names = _told_apart(settings)
+    figures = _fitting([judged, *sorted(numeric, key=lambda name: _kinship(name, judged))], names)
+    columns = [Column("job"), *(Column(name, shortens=True) for name in names)]
     columns += [Column(name) for name in figures]
     cells: list[list[Piece]] = [
         [
@@ -127,6 +128,23 @@ def _table(rows: Sequence[Row], settings: Sequence[str], judged: str) -> Table:
         for row in rows
     ]
     return Table(tuple(columns), cells)
+
+
+def _kinship(name: str, judged: str) -> int:
+    """0 for another metric of the part that is judged, 1 for the same metric of another part."""
+    part, _, metric = judged.rpartition(".")
+    of, _, what = name.rpartition(".")
+    return 0 if of == part else 1 if what == metric else 2
+
+
+def _fitting(figures: Sequence[str], beside: Sequence[str]) -> list[str]:
+    """The first of the figures, and as many more as a terminal has room for."""
+    left = _WIDTH - sum(len(name) + 2 for name in ("job", *beside))
+    kept = [figures[0]]
+    for name in figures[1 : 1 + _FIGURES]:
+        if sum(len(each) + 2 for each in (*kept, name)) <= left:
+            kept.append(name)
+    return kept
 
 
 def _told_apart(paths: Sequence[str]) -> list[str]:
@@ -170,9 +188,9 @@ def _shades_alone(grid: Grid, low: float, high: float) -> Lines:
     """A row of shades for each value, two characters wide where that fits a terminal; what does
     not fit is joined."""
     label = min(20, max(width(_value(y)) for y in grid.y_values))
-    joined = _joined(grid, _WIDTH - label, _MOST_ROWS)
+    joined = _joined(grid, _WIDTH - label - 2, _MOST_ROWS)
     count = len(joined.x_values)
-    wide = 2 if label + 2 * count <= _WIDTH else 1
+    wide = 2 if label + 2 + 2 * count <= _WIDTH else 1
     first, last = _value(grid.x_values[0]), _value(grid.x_values[-1])
     gap = max(1, wide * count - len(first) - len(last))
     note = "" if joined is grid else ", each the mean of neighbours"
@@ -247,6 +265,8 @@ def sweep_page(document: Document, chart: HeatMap | None, name: str, jobs: int) 
     from bpcli.report.html.document import blocks
     from bpcli.report.html.page import page
 
-    picture = heat_map(chart) if chart is not None else ""
-    sections = [("", picture), ("Results, best first", blocks(document.blocks))]
+    picture, shown = "", document.blocks
+    if chart is not None:
+        picture, shown = heat_map(chart), shown[:-1]  # without the grid of text
+    sections = [("", picture), ("Results, best first", blocks(shown))]
     return page(f"{name}: a sweep", plural(jobs, "job"), [each for each in sections if each[1]])

@@ -312,7 +312,9 @@ def _column_names(
         for n, group in enumerate(groups)
         if n % every == 0
     )
-    return names + _text((left + WIDTH - _RIGHT) / 2, total - 4, chart.x, kind="label")
+    return names + _text(
+        (left + WIDTH - _RIGHT) / 2, total - 4, f"→ {chart.x}   ↓ {chart.y}", kind="label"
+    )
 
 
 def _shades(scale: Scale) -> str:

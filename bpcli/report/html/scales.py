@@ -62,7 +62,11 @@ def _powers(low: float, high: float, most: int) -> list[float]:
     first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
     every = max(1, math.ceil((last - first + 1) / most))
     powers = [10.0**n for n in range(first, last + 1, every)]
-    return powers if len(powers) > 1 else _round_steps(low, high, 4)
+    if len(powers) > 2:
+        return powers
+    between = [m * 10.0**n for n in range(first - 1, last + 1) for m in (1, 2, 5)]
+    fitting = [tick for tick in between if low <= tick <= high]
+    return fitting if len(fitting) > 2 else _round_steps(low, high, 4)
 
 
 def thinned(points: Points, most: int) -> Points:
