@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from bpcli.cli import plain_characters
 from bpcli.errors import WriteError
 
 PIPE_WIDTH = 80  # columns, where no terminal says how many
@@ -28,8 +29,8 @@ class Environment:
     def of_process(cls) -> Environment:
         for stream in (sys.stdout, sys.stderr):
             reconfigure = getattr(stream, "reconfigure", None)
-            if reconfigure is not None:  # a terminal without Greek letters shows a ? for each
-                reconfigure(errors="replace")
+            if reconfigure is not None:
+                reconfigure(errors=plain_characters.NAME)
         return cls(sys.stdout, sys.stderr, os.environ)
 
     def __post_init__(self) -> None:
