@@ -87,19 +87,21 @@ class Moments(NamedTuple):
 
     mean: float  # E φ
     square: float  # E φ²
+    fourth: float  # E φ⁴
     slope_square: float  # E φ'²
     slope_fourth: float  # E φ'⁴
 
 
 def moments(activation: Activation, variance: float, mean: float = 0.0) -> Moments:
-    """E φ, E φ², E φ'² and E φ'⁴."""
+    """E φ, E φ², E φ⁴, E φ'² and E φ'⁴."""
     x, weights = normal_rule(mean, math.sqrt(max(variance, 0.0)), activation.smooth)
     value, slope = activation.both(x)
     with np.errstate(all="ignore"):
-        squares = slope * slope
+        values, squares = value * value, slope * slope
         return Moments(
             float(weights @ value),
-            float(weights @ (value * value)),
+            float(weights @ values),
+            float(weights @ (values * values)),
             float(weights @ squares),
             float(weights @ (squares * squares)),
         )

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bpcli.diagnosis.expectation import Activation, moments, pair_moments
+import numpy as np
+
+from bpcli.diagnosis.expectation import Activation, hermite, moments, pair_moments
 from bpcli.diagnosis.initial_moments import InitialMoments, initial_moments
 from bpcli.network import Node
 from bpcli.network.layer import Array
@@ -27,12 +29,15 @@ class Signal:
     """The values between two layers: ``square`` E x², ``shared`` E x x' of two examples, and
     ``mean`` E x over the units.
 
-    square - shared is the variance between examples, square - mean² that between units.
+    square - shared is the variance between examples, square - mean² that between units. Of single
+    examples E x² over the units is spread, by what they are and by chance where layers are of
+    finite width: ``spread`` is the variance of its logarithm.
     """
 
     square: float
     shared: float
     mean: float = 0.0
+    spread: float = 0.0
 
     @property
     def correlation(self) -> float:
@@ -43,9 +48,10 @@ def signal_of(inputs: Array) -> Signal:
     """The signal of a batch of inputs."""
     rows = inputs.reshape(len(inputs), -1).astype("float64")
     columns = rows.mean(axis=0)
-    return Signal(
-        float((rows * rows).mean()), float((columns * columns).mean()), float(rows.mean())
-    )
+    squares = (rows * rows).mean(axis=1)
+    square = float(squares.mean())
+    spread = math.log1p(float(squares.var()) / square**2) if square > 0 else 0.0
+    return Signal(square, float((columns * columns).mean()), float(rows.mean()), spread)
 
 
 @dataclass(frozen=True)
@@ -53,10 +59,15 @@ class Passage:
     """What one layer does to the signal that passes it, and to the gradient that comes back."""
 
     signal: Signal
-    log_gradient: float = 0.0  # ln of E‖∂L/∂x‖ / E‖∂L/∂y‖
+    # ln of E‖∂L/∂x‖ / E‖∂L/∂y‖, of examples at all points of the distribution of E x²
+    log_gradient: float | Array = 0.0
     # relative variance of that factor's square over initialisations: it takes a quarter of it off
     # the expectation of the logarithm, like Hanin's 5/(4 width) a layer for ReLU
     fluctuation: float = 0.0
+
+
+_POINTS = 7  # of the distribution of E x² over examples
+_MOST_SPREAD = 4.0
 
 
 class Unpredictable(Exception):  # noqa: N818  not an error: there is no theory for this layer
@@ -76,17 +87,21 @@ class Prediction:
 def predict(nodes: list[Node], inputs: Signal) -> Prediction:
     """The theory for a chain of nodes, from the signal of its inputs."""
     passages, signals, reasons = _forward(nodes, inputs)
-    log_gradients: dict[str, float | None] = {}
-    total: float | None = 0.0
+    log_gradients: dict[str, float | None] = dict.fromkeys(node.layer.path for node in nodes)
+    _, weights = hermite(_POINTS)
+    total: Array = np.zeros(_POINTS)
     for node, passage in zip(reversed(nodes), reversed(passages), strict=True):
-        log_gradients[node.layer.path] = total
-        known = total is not None and passage is not None
-        total = total + _expected(passage) if known else None  # type: ignore[operator, arg-type]
+        log_gradients[node.layer.path] = _over_batch(total, weights)
+        if passage is None:
+            break
+        total = total + passage.log_gradient - passage.fluctuation / 4
     return Prediction(signals, log_gradients, tuple(reasons))
 
 
-def _expected(passage: Passage) -> float:
-    return passage.log_gradient - passage.fluctuation / 4
+def _over_batch(logarithms: Array, weights: Array) -> float:
+    """Of ‖∂L/∂y‖ over all examples: those with the largest gradients weigh most."""
+    largest = float(logarithms.max())
+    return largest + _half_log(float(weights @ np.exp(2 * (logarithms - largest))))
 
 
 def _forward(
@@ -117,7 +132,7 @@ def _pass(node: Node, signal: Signal) -> Passage:
     if rule is None:
         raise Unpredictable(f"no theory of {node.layer.name}")
     passage = rule(node, signal)
-    if not all(map(math.isfinite, (passage.signal.square, passage.log_gradient))):
+    if not (math.isfinite(passage.signal.square) and np.isfinite(passage.log_gradient).all()):
         raise Unpredictable("the signal or the gradient is 0 or grows beyond all bounds")
     return passage
 
@@ -151,25 +166,46 @@ def _affine(node: Node, signal: Signal) -> Passage:
     gain = fan_in * weight.square
     if gain == 0:
         raise Unpredictable("its weights are 0")
-    after = Signal(
-        gain * signal.square + bias.square, gain * signal.shared + bias.square, bias.mean
-    )
+    square = gain * signal.square + bias.square
+    share = gain * signal.square / square if square else 0.0
+    after = Signal(square, gain * signal.shared + bias.square, bias.mean, share**2 * signal.spread)
     fluctuation = 0.0 if weight.isometric else 2 / fan_in
     return Passage(after, _half_log(gain), fluctuation)
 
 
 def _activation(node: Node, signal: Signal) -> Passage:
-    """E φ'² for the gradient; of the fluctuation 3 E φ'⁴ / (E φ'²)² - 3 a unit, what φ' adds."""
+    """E φ'² for the gradient; of the fluctuation 3 E φ'⁴ / (E φ'²)² - 3 a unit, what φ' adds.
+
+    Where E φ² does not grow in proportion with E x², examples go different ways (GELU near σ_w² =
+    2): the figures are taken at the points of a logarithmic normal distribution of E x².
+    """
     activation, mean = Activation(node.layer), signal.mean
+    units = math.prod(node.output_shape[-1:])
     variance = max(signal.square - mean**2, 0.0)
     own = moments(activation, variance, mean)
     between = (signal.shared - mean**2) / variance if variance > 0 else 1.0
     pair = pair_moments(activation, variance, between, mean)
-    after = Signal(own.square, pair.product, own.mean)
     if not own.slope_square > 0:
         raise Unpredictable("its slope is 0 everywhere the signal reaches")
-    spread = 3 * (own.slope_fourth / own.slope_square**2 - 1)
-    return Passage(after, _half_log(own.slope_square), spread / math.prod(node.output_shape[-1:]))
+    fluctuation = 3 * (own.slope_fourth / own.slope_square**2 - 1) / units
+    drawn = (own.fourth / own.square**2 - 1) / units if own.square > 0 else 0.0
+    square, log_gradient, spread = _over_examples(activation, signal)
+    shared = pair.product * square / own.square if own.square > 0 else pair.product
+    return Passage(Signal(square, shared, own.mean, spread + drawn), log_gradient, fluctuation)
+
+
+def _over_examples(activation: Activation, signal: Signal) -> tuple[float, Array, float]:
+    """E φ², ½ ln E φ'² of each point, and the variance of ln E φ²."""
+    nodes, weights = hermite(_POINTS)
+    spread = min(signal.spread, _MOST_SPREAD)
+    squares = signal.square * np.exp(math.sqrt(spread) * nodes - spread / 2)
+    each = [moments(activation, max(q - signal.mean**2, 0.0), signal.mean) for q in squares]
+    if min(own.square for own in each) <= 0 or min(own.slope_square for own in each) <= 0:
+        raise Unpredictable("its slope is 0 everywhere the signal reaches")
+    logs = np.log([own.square for own in each])
+    slopes = np.array([_half_log(own.slope_square) for own in each])
+    variance = float(weights @ np.square(logs - weights @ logs))
+    return float(weights @ np.exp(logs)), slopes, variance
 
 
 # normalization
@@ -225,7 +261,7 @@ def _position(node: Node, signal: Signal) -> Passage:
     if declared:
         shape, init = next(iter(declared.values()))
         added = initial_moments(init, shape).square
-    return Passage(Signal(signal.square + added, signal.shared + added, signal.mean))
+    return Passage(replace(signal, square=signal.square + added, shared=signal.shared + added))
 
 
 def _embedding(node: Node, signal: Signal) -> Passage:
@@ -249,13 +285,16 @@ def _residual(node: Node, signal: Signal) -> Passage:
         raise Unpredictable(f"of its branch, {reasons[0]}")
     known = [passage for passage in passages if passage is not None]
     branch = known[-1].signal if known else signal
-    factor = math.exp(2 * sum(passage.log_gradient for passage in known))
+    factor = np.exp(2 * sum(np.asarray(passage.log_gradient) for passage in known))
+    total = skip.signal.square + branch.square
+    spreads = skip.signal.square**2 * skip.signal.spread + branch.square**2 * branch.spread
     after = Signal(
-        skip.signal.square + branch.square,
+        total,
         skip.signal.shared + branch.shared,
         skip.signal.mean + branch.mean,
+        spreads / total**2 if total else 0.0,
     )
-    return Passage(after, _half_log(math.exp(2 * skip.log_gradient) + factor))
+    return Passage(after, 0.5 * np.log(np.exp(2 * np.asarray(skip.log_gradient)) + factor))
 
 
 _Rule = Callable[[Node, Signal], Passage]

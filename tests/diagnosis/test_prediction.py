@@ -31,10 +31,13 @@ def agree(measured: float, predicted: float) -> bool:
     return abs(measured - predicted) <= max(0.02, 0.1 * abs(measured))
 
 
-def slopes(activation: str, weight: float, bias: float, width: int) -> tuple[float, float]:
+def slopes(
+    activation: str, weight: float, bias: float, width: int, seeds: int = 5
+) -> tuple[float, float]:
     inputs = np.random.default_rng(0).standard_normal((64, width)).astype(np.float32)
     networks = [
-        chain(activation, weight, bias, width=width, depth=DEPTH, seed=seed) for seed in range(5)
+        chain(activation, weight, bias, width=width, depth=DEPTH, seed=seed)
+        for seed in range(seeds)
     ]
     prediction = predict(networks[0].nodes, signal_of(inputs))
     return measured_slope(networks, inputs), predicted_slope(prediction, networks[0])
@@ -45,7 +48,7 @@ POINTS = {
     "tanh": [(w, b) for w in (0.5, 1.0, 1.5, 1.76, 2.5) for b in (0.0, 0.05)],
     "sigmoid": [(w, b) for w in (0.5, 1.0, 2.0, 4.0, 9.0) for b in (0.0, 0.05)],
     "relu": [(w, b) for w in (0.5, 1.0, 1.5, 2.0, 2.5) for b in (0.0, 0.05)],
-    "gelu": [(w, b) for w in (0.5, 1.0, 1.5, 3.0, 4.0) for b in (0.0, 0.05)],
+    "gelu": [(w, b) for w in (0.5, 1.0, 1.5, 2.0, 3.0) for b in (0.0, 0.05)],
     "selu": [(w, b) for w in (0.5, 0.8, 1.0, 1.3, 2.0) for b in (0.0, 0.05)],
 }
 
@@ -54,7 +57,10 @@ POINTS = {
 def test_measured_slopes_are_those_of_theory(activation: str) -> None:
     wrong = {}
     for weight, bias in POINTS[activation]:
-        measured, predicted = slopes(activation, weight, bias, 200)
+        # here signals of examples drift apart, and the slopes of single draws differ by 0.04
+        marginal = (activation, weight) == ("gelu", 2.0)
+        width, seeds = (300, 16) if marginal else (200, 5)
+        measured, predicted = slopes(activation, weight, bias, width, seeds)
         if not agree(measured, predicted):
             wrong[weight, bias] = measured, predicted
     assert not wrong
@@ -98,7 +104,7 @@ def test_a_branch_that_starts_at_zero_leaves_the_skip() -> None:
     block = layers.Residual((layers.Dense(units=8, init=Zeros()),))
     network = Network((block,) * 3, MeanSquaredError(), (8,))
     logs = predict(network.chain.nodes, Signal(1.0, 0.0)).log_gradients
-    assert all(value == 0 for value in logs.values())
+    assert list(logs.values()) == pytest.approx([0.0] * 3, abs=1e-12)
 
 
 def test_layers_without_a_theory_say_so() -> None:
