@@ -64,7 +64,8 @@ def _verdict(losses: list[float], evidence: Evidence) -> Verdict:
     if len(losses) < 2 * _TENTH:
         return Verdict()
     tenth = len(losses) // _TENTH
-    first, last = median(losses[:tenth]), median(losses[-tenth:])
+    # what blows up at once and comes back has gained nothing since its first step
+    first, last = min(losses[0], median(losses[:tenth])), median(losses[-tenth:])
     if not first > 0:
         return Verdict()
     removed = 1 - last / first

@@ -60,6 +60,11 @@ class Thresholds:
     gradient_slope: float = threshold(
         0.1, "nats a layer: below, decay over 40 layers is within what initialisation scatters"
     )
+    remark_slope: float = threshold(
+        0.7,
+        "nats a layer: one that gets less than half of what the next one gets is worth a remark, "
+        "harmless as it may be",
+    )
     slope_errors: float = threshold(
         3.0, "standard errors that a slope must differ from 0 by: chance passes once in 400"
     )

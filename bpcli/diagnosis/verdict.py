@@ -50,16 +50,14 @@ def verdict(trials: Sequence[Trial], expected: Expectation, thresholds: Threshol
 class Pace(NamedTuple):
     """Where a run that was cut short is heading."""
 
+    falls: bool  # the loss, clearly
     arrives: bool  # at this pace it gets, by its end, half as far as a plain learner did so far
     below_chance: bool
 
     @classmethod
     def of(cls, trials: Sequence[Trial], expected: Expectation, thresholds: Thresholds) -> Pace:
         paces = [_pace(trial, expected, thresholds) for trial in trials]
-        return cls(
-            2 * sum(pace.arrives for pace in paces) > len(paces),
-            2 * sum(pace.below_chance for pace in paces) > len(paces),
-        )
+        return cls(*(2 * sum(votes) > len(paces) for votes in zip(*paces, strict=True)))
 
 
 def _pace(trial: Trial, expected: Expectation, thresholds: Thresholds) -> Pace:
@@ -67,13 +65,13 @@ def _pace(trial: Trial, expected: Expectation, thresholds: Thresholds) -> Pace:
     losses = trial.losses[trial.steps // 3 :]
     line = fit_line([float(n) for n in range(len(losses))], losses)
     if line is None or not line.slope < -thresholds.slope_errors * line.error:
-        return Pace(False, False)
+        return Pace(False, False, False)
     now = line.intercept + line.slope * (len(losses) - 1)
     end = now + line.slope * (trial.total_steps - trial.steps)
     wanted = thresholds.still_share
     if expected.share_of_loss(now) is not None:
         wanted = max(wanted, thresholds.failing_share * expected.learned_loss_share)
-    return Pace(expected.removed(end) >= wanted, now < expected.chance_loss)
+    return Pace(True, expected.removed(end) >= wanted, now < expected.chance_loss)
 
 
 def _fails_so_far(
@@ -83,11 +81,12 @@ def _fails_so_far(
     pace: Pace,
     thresholds: Thresholds,
 ) -> bool | None:
-    """A run that was cut short may only be slow, or at its warm-up: one that is far behind fails if
-    it does not get on. Above chance nothing is learned yet, however fast the loss falls there."""
+    """A run that was cut short may only be slow, or at its warm-up: one that is behind fails if it
+    does not get on, far behind if that is too slow. Above chance nothing is learned yet, however
+    fast the loss falls there."""
     known = [each for each in (share, loss_share) if each is not None]
     if known and max(known) >= thresholds.unfinished_share:
-        return False
+        return max(known) < thresholds.failing_share and not pace.falls
     if pace.arrives:
         return False if pace.below_chance else None
     if known:

@@ -44,6 +44,14 @@ def test_a_run_that_was_cut_short(
     assert verdict([trial(first, last)], expected, Thresholds()).fails is fails
 
 
+@pytest.mark.parametrize(("first", "last", "fails"), [(2.1, 1.9, False), (2.0, 2.0, True)])
+def test_a_run_that_stopped_halfway(first: float, last: float, fails: bool) -> None:
+    """At a quarter of the way and of the steps: one still learns, one has stopped."""
+    halfway = trial(first, last, total=240)
+    halfway.scores[0] = Score(60, last, 0.22)
+    assert verdict([halfway], EXPECTED, Thresholds()).fails is fails
+
+
 def test_a_whole_run_is_judged_by_where_it_ended() -> None:
     slow = trial(2.32, 2.20, total=60)
     assert verdict([slow], EXPECTED, Thresholds()).fails is True

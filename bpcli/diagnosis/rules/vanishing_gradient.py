@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import bpcli.diagnosis.causes as causes
 from bpcli.diagnosis.evidence import Evidence, Moment
-from bpcli.diagnosis.finding import Finding
+from bpcli.diagnosis.finding import Finding, Severity
 from bpcli.diagnosis.rules.rule import Explanation, Rule
 from bpcli.diagnosis.through_time import steps_to_one_percent, time_decays
 
@@ -21,7 +21,7 @@ class VanishingGradient(Rule):
 The gradient by a layer's output, ‖∂L/∂z‖, falls by a factor with every layer (or every time step of
 a recurrent layer) that it is sent back through. The slope of ln ‖∂L/∂z‖ against depth is fitted by
 least squares over several seeds and batches, so neither one odd layer nor the scale of the loss
-matters.""",
+matters. A decay by more than half a layer that does no harm is a remark.""",
         why="""\
 What the first layers receive is almost nothing, so they stay as they were drawn: the network
 trains its last layers on a random projection of the data, or nothing at all. An optimizer with
@@ -48,23 +48,46 @@ Hochreiter 1991; Bengio, Simard & Frasconi 1994; Glorot & Bengio 2010; Schoenhol
 
         first = evidence.first_with(shows)
         if first is None:
+            yield from self._remark(evidence)
             return
         moment = next(each for each in evidence.moments() if each.step == first)
-        decay = evidence.gradient_decay(moment)
-        assert decay is not None
         layers = _far_behind(evidence, moment)
         still = [name for name in evidence.standing_still() if name in layers]
         severity = evidence.severity(harm=bool(still))
         if severity is None:
+            yield from self._remark(evidence)
             return
+        yield self._found(evidence, moment, severity, layers, still)
+
+    def _remark(self, evidence: Evidence) -> Iterator[Finding]:
+        """Of a steep decay at the start, where it does no harm that shows."""
+        moment, limits = evidence.beginning, evidence.thresholds
+        decay = evidence.gradient_decay(moment) if moment is not None else None
+        if moment is None or decay is None or decay.zeros or evidence.fails:
+            return
+        steep = decay.slope <= -limits.remark_slope and decay.is_clear(limits.slope_errors)
+        if steep and decay.total <= -limits.total_when_failing and len(evidence.trunk) > 2:
+            yield self._found(evidence, moment, "info", _far_behind(evidence, moment), [])
+
+    def _found(
+        self,
+        evidence: Evidence,
+        moment: Moment,
+        severity: Severity,
+        layers: list[str],
+        still: list[str],
+    ) -> Finding:
+        decay = evidence.gradient_decay(moment)
+        assert decay is not None
         cause = causes.of_vanishing(evidence)
         times = "to exactly 0" if decay.zeros else f"{math.exp(-decay.slope):.3g} times a layer"
-        yield self.finding(
+        return self.finding(
             severity,
             layers,
             f"gradients shrink {times} going back: {layers[0]} gets "
-            f"{_share(decay.total)} of what {evidence.trunk[-1]} gets",
-            first_step=first,
+            f"{'nothing' if decay.zeros else _share(decay.total)} of what "
+            f"{evidence.trunk[-1]} gets",
+            first_step=moment.step,
             cause=cause.word if cause else None,
             gradient_slope=decay.slope if math.isfinite(decay.slope) else None,
             gradient_slope_error=decay.error,
@@ -126,4 +149,4 @@ def _far_behind(evidence: Evidence, moment: Moment) -> list[str]:
 
 
 def _share(total: float) -> str:
-    return "nothing" if total == -math.inf else f"{math.exp(total):.1g}"
+    return f"{math.exp(total):.1g}"
