@@ -71,7 +71,8 @@ class Cluster:
             else:
                 good[worker] = there
         kinds = Counter((there["core_type"], there["threads"]) for there in good.values())
-        most = max(kinds, key=lambda kind: (kinds[kind], str(kind)), default=(None, None))
+        here = (own["core_type"], own["threads"])
+        most = max(kinds, key=lambda kind: (kinds[kind], kind == here, str(kind)), default=here)
         reference = own | dict(zip(_BITS, most, strict=True))
         for worker, there in good.items():
             if other := difference(there, reference, _BITS):

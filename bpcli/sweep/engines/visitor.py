@@ -106,9 +106,9 @@ def visit(shipment: Shipment, packed: bytes) -> Reply:
     return Reply(_address(), work.run_all(pickle.loads(packed)))
 
 
-def receive(file: File, content: bytes) -> None:
-    """Keeps a file for as long as this worker lives."""
-    folder = _folder() / file.digest[:16]
+def receive(file: File, content: bytes, dask_worker: Any) -> None:
+    """Keeps a file for as long as this worker lives; Dask fills the worker in."""
+    folder = _folder(dask_worker) / file.digest[:16]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / Path(file.path).name
     path.write_bytes(content)
@@ -127,24 +127,27 @@ def _load_layers(layers: tuple[str, bytes] | None) -> None:
 
     if layers is not None:
         name, content = layers
-        folder = Path(tempfile.mkdtemp(prefix="layers-", dir=_folder()))
+        folder = Path(tempfile.mkdtemp(prefix="layers-", dir=_folder(_worker())))
         (folder / name).write_bytes(content)
         load_layers(folder / name)
 
 
-def _folder() -> Path:
+def _folder(worker: Any) -> Path:
     """Dask removes it with the worker."""
-    from distributed import get_worker
-
-    folder = Path(get_worker().local_directory) / "bpcli"
+    folder = Path(worker.local_directory) / "bpcli"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def _address() -> str:
+def _worker() -> Any:
+    """The one that runs this task."""
     from distributed import get_worker
 
-    return str(get_worker().address)
+    return get_worker()
+
+
+def _address() -> str:
+    return str(_worker().address)
 
 
 def _digest(path: Path) -> str:
