@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bpcli.errors import Problem, ShapeError, SpecError
@@ -73,7 +74,7 @@ class Chain:
             _check_declared(layer, self.output_shape)
         except ShapeError as error:
             raise LayerError(layer, str(error)) from None
-        if not isinstance(output_shape, tuple):
+        if not _is_shape(output_shape):
             raise TypeError(f"output_shape must give a tuple of sizes, gave {output_shape!r}")
         self.nodes.append(Node(name, layer, self.output_shape, output_shape))
         self.output_shape = output_shape
@@ -144,7 +145,13 @@ _NOTHING: dict[str, Any] = {}
 def _check_declared(layer: Layer, input_shape: Shape) -> None:
     """Every parameter can start as it is told, and what is frozen is there."""
     parameters = layer.parameters(input_shape)
-    for name, declared in (parameters | layer.state(input_shape)).items():
+    state = layer.state(input_shape)
+    for what, given in (("parameters", parameters), ("state", state)):
+        if not isinstance(given, dict):
+            raise ShapeError(
+                f"{what} of {layer.path} must give a dict, name -> (shape, init), gave {given!r}"
+            )
+    for name, declared in (parameters | state).items():
         if isinstance(declared, Mapping):
             continue  # the declarations of a layer inside, which checks them
         try:
@@ -153,6 +160,10 @@ def _check_declared(layer: Layer, input_shape: Shape) -> None:
             raise ShapeError(
                 f"{layer.path}.{name} must be declared as (shape, init), received {declared!r}"
             ) from None
+        if not _is_shape(shape):
+            raise ShapeError(
+                f"the shape of {layer.path}.{name} must be a tuple of sizes, received {shape!r}"
+            )
         try:
             check_init(init, shape)
         except ShapeError as error:
@@ -161,6 +172,10 @@ def _check_declared(layer: Layer, input_shape: Shape) -> None:
         if name not in parameters:
             expected = ", ".join(parameters) or "nothing"
             raise ShapeError(f"freeze names a parameter, here {expected}; received {name!r}")
+
+
+def _is_shape(given: Any) -> bool:
+    return isinstance(given, tuple) and all(isinstance(n, Integral) and int(n) >= 0 for n in given)
 
 
 class LayerError(SpecError):
