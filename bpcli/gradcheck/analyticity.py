@@ -14,6 +14,7 @@ import numpy as np
 from numpy.exceptions import ComplexWarning
 from numpy.random import default_rng
 
+from bpcli.gradcheck.failures import ENDS
 from bpcli.gradcheck.functions import LayerFunction
 from bpcli.network.layer import Array
 
@@ -59,7 +60,7 @@ def doubt(function: LayerFunction, kinks: Kinks | None) -> Doubt | None:
         with warnings.catch_warnings():
             warnings.simplefilter("error", ComplexWarning)
             exact = function.slope(directions).values
-    except Exception as error:  # whatever the user's code raises on complex arrays
+    except ENDS as error:  # whatever the user's code raises on complex arrays
         return Doubt(function.path, f"it does not take complex numbers ({_first_line(error)})")
     rough = function.central(directions)
     assert rough.noise is not None
@@ -116,6 +117,6 @@ def _jumps(left: Array, right: Array) -> Array:
     return found
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     message = str(error).splitlines()[0] if str(error) else ""
     return f"{type(error).__name__}: {message}".rstrip(": ")

@@ -12,7 +12,7 @@ import numpy as np
 from bpcli.gradcheck.alike import alike
 from bpcli.gradcheck.comparison import Verdict
 from bpcli.gradcheck.conditions import Condition, own_condition, random_condition
-from bpcli.gradcheck.failures import LayerFailure, NonFiniteForward
+from bpcli.gradcheck.failures import ENDS, LayerFailure, NonFiniteForward, raised
 from bpcli.gradcheck.functions import INPUTS
 from bpcli.gradcheck.recording import seconds_of_backpropagation
 from bpcli.gradcheck.result import Fault, KinkResult, Result, TensorResult, TrainingPath
@@ -57,8 +57,11 @@ def check(
     with np.errstate(all="ignore"):
         try:
             result = _check(network, inputs, targets, method, mode, progress)
-        except LayerFailure as error:
-            result = Result("fail", method, failure=error.failure)
+        except ENDS as error:
+            broken = raised(error, [node.layer for node in network.nodes])
+            if broken is None:
+                raise
+            result = Result("fail", method, failure=broken.failure)
         finally:
             network.gradients.vector[...] = gradients
     return replace(result, seconds=time.perf_counter() - start)

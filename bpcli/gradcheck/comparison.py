@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from bpcli.gradcheck.numerical import Slope
+from bpcli.gradcheck.numerical import LEAST, Slope
 from bpcli.network.layer import Array
 
 Verdict = Literal["pass", "fail", "inconclusive"]
@@ -42,14 +42,16 @@ def compare(
 ) -> Comparison:
     """Holds a gradient against its numerical derivative, element by element and as a whole.
 
-    ``floor`` is what the rounding of the sums that make the gradient amounts to. Below it both
-    are zero; a difference above it must be small against the tensor, and against the element.
+    ``floor`` is what the rounding of the sums that make the gradient amounts to, or the end of the
+    range of numbers. Below it both are zero; a difference above it must be small against the
+    tensor, and against the element.
     """
     if analytic.size == 0:
         return Comparison("pass")
     if not np.isfinite(analytic).all():
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(analytic))[0])
         return _at(index, analytic, numeric.values, "fail", float("inf"), "not finite")
+    floor = max(floor, LEAST)
     difference = np.abs(analytic - numeric.values)
     sizes = np.maximum(np.abs(analytic), np.abs(numeric.values))
     noise = 0.0 if numeric.noise is None else float(numeric.noise.max())

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from bpcli.gradcheck.functions import INPUTS, LayerFunction, Twin
-from bpcli.gradcheck.numerical import STEP, Slope, central
+from bpcli.gradcheck.numerical import STEP, Slope, central, largest_of
 from bpcli.gradcheck.penalty import penalty_slope
+from bpcli.gradcheck.pullback import weighted_noise
 from bpcli.gradcheck.recording import Pass
 from bpcli.network.layer import Array
 
@@ -25,13 +26,16 @@ class LossFunction:
 
     def slope(self, direction: Array) -> tuple[float, float]:
         """∂L along a direction of the outputs, and the noise of the method in it."""
-        if self.analytic:
-            moved = self.outputs + (STEP * 1j) * direction
-            return complex(self._losses[0].forward(moved, self.targets)[0]).imag / STEP, 0.0
-        largest = float(np.abs(direction).max(initial=0.0))
+        largest = largest_of(direction)
         if largest == 0:
             return 0.0, 0.0
-        found, noise = central(lambda t: self._value(t / largest * direction), 1.0)
+        if self.analytic:
+            moved = self.outputs + (STEP / largest * 1j) * direction
+            value = complex(self._losses[0].forward(moved, self.targets)[0])
+            return value.imag / STEP * largest, 0.0
+        found, noise = central(
+            lambda t: self._value(t / largest * direction), 1.0, largest_of(self.outputs)
+        )
         assert noise is not None
         return float(found) * largest, float(noise) * largest
 
@@ -74,6 +78,7 @@ class EndToEnd:
         first = self._functions[start]
         moved = first.slope({name.removeprefix(first.path + "."): direction})
         value, noise = self._onwards(start + 1, moved)
+        noise += _reaching(first, moved)
         return value + penalty_slope(self._twins[0].network, name, direction), noise
 
     def slope_of_inputs(self, direction: Array) -> tuple[float, float]:
@@ -84,20 +89,21 @@ class EndToEnd:
         return next(i for i, path in enumerate(paths) if _is_within(name, path))
 
     def _onwards(self, start: int, moved: Slope) -> tuple[float, float]:
-        share = _share(moved)
+        noise = 0.0
         for function in self._functions[start:]:
             moved = function.slope({INPUTS: moved.values})
-            share += _share(moved)
-        value, noise = self.loss.slope(moved.values)
-        return value, noise + share * abs(value)
+            noise += _reaching(function, moved)
+        value, noise_of_loss = self.loss.slope(moved.values)
+        return value, noise + noise_of_loss
 
 
-def _share(slope: Slope) -> float:
-    """The noise relative to the largest value."""
-    if slope.noise is None:
+def _reaching(function: LayerFunction, slope: Slope) -> float:
+    """What the noise in a layer's outputs may come to in the loss, by how much that depends on
+    them."""
+    arriving = function.event.arriving
+    if slope.noise is None or arriving is None:
         return 0.0
-    largest = float(np.abs(slope.values).max(initial=0.0))
-    return float(slope.noise.max(initial=0.0)) / largest if largest else 0.0
+    return float(weighted_noise(slope.noise, arriving).sum())
 
 
 def _is_within(path: str, outer: str) -> bool:

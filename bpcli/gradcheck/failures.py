@@ -42,8 +42,13 @@ def broken(layer: Layer, method: str, message: str) -> LayerFailure:
     return LayerFailure(Failure(layer.path, method, message, file, line))
 
 
-def raised(error: Exception, layers: Iterable[Layer]) -> LayerFailure | None:
-    """The error as a failure of the innermost of these layers whose code raised it, if one did.
+# what a layer's code may end with; an interrupt is the user's
+ENDS = (Exception, SystemExit)
+
+
+def raised(error: BaseException, layers: Iterable[Layer]) -> LayerFailure | None:
+    """The error as a failure of the innermost of these layers, or of their copies, whose code
+    raised it, if one did.
 
     An error that is meant for people speaks for itself: None.
     """
@@ -51,28 +56,35 @@ def raised(error: Exception, layers: Iterable[Layer]) -> LayerFailure | None:
         return error
     if isinstance(error, BpcliError):
         return None
-    known = {id(layer) for layer in layers}
-    message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    known = {layer.path for layer in layers}
+    message = _message(error)
     found = None
     for frame, line in _frames(error.__traceback__):
         method, file = frame.f_code.co_name, frame.f_code.co_filename
         owner, node = frame.f_locals.get("self"), frame.f_locals.get("node")
-        if id(owner) in known and isinstance(owner, Layer):
+        if isinstance(owner, Layer) and owner.path in known:
             found = LayerFailure(Failure(owner.path, method, message, shown(file), line))
-        elif isinstance(node, Node) and id(node.layer) in known:  # what it returns is no good
+        elif (
+            isinstance(owner, Chain) and isinstance(node, Node) and node.layer.path in known
+        ):  # what it returns is no good
             expected = "must return (outputs, cache); " if method == "forward" else ""
             found = broken(node.layer, method, expected + message)
     return found
 
 
-def raised_in_class(error: Exception, options: Iterable[LayerOptions]) -> LayerFailure | None:
+def _message(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"SystemExit: it ends the program, with {error.code!r}"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def raised_in_class(error: BaseException, options: Iterable[LayerOptions]) -> LayerFailure | None:
     """The error as a failure of a user's layer that could not even be built: its code raised it,
     or it gave a shape that is none, before the network was there."""
     files = {_file(each) for each in _own_layers(options)}
     if isinstance(error, BpcliError) or not files:
         return None
-    message = f"{type(error).__name__}: {error}"
-    found = None
+    message, found = _message(error), None
     for frame, line in _frames(error.__traceback__):
         owner, method = frame.f_locals.get("self"), frame.f_code.co_name
         if str(Path(frame.f_code.co_filename).resolve()) in files:

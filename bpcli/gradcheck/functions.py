@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from bpcli.gradcheck.numerical import STEP, Slope, central, one_sided
+from bpcli.gradcheck.numerical import STEP, Slope, central, largest_of, one_sided
 from bpcli.gradcheck.recording import Event
 from bpcli.network import Network
 from bpcli.network.layer import Array, Layer, Views
@@ -117,10 +117,11 @@ class LayerFunction:
 
     def slope(self, directions: Mapping[str, Array]) -> Slope:
         """∂y along directions of inputs, u and parameters, all moved together."""
-        if self.analytic:
-            step = {name: (STEP * 1j) * direction for name, direction in directions.items()}
-            return Slope(self._evaluate(self.twins[0], step).imag / STEP)
-        return self.central(directions)
+        if not self.analytic:
+            return self.central(directions)
+        largest = largest_of(*directions.values()) or 1.0
+        step = {name: (STEP / largest * 1j) * d for name, d in directions.items()}
+        return Slope(self._evaluate(self.twins[0], step).imag / STEP * largest)
 
     def slope_at(self, target: str, place: Place) -> Slope:
         """∂y along the direction that is 1 at some elements of a target and 0 at all others."""
@@ -138,7 +139,7 @@ class LayerFunction:
 
     def central(self, directions: Mapping[str, Array]) -> Slope:
         """The same by central differences."""
-        largest = max((float(np.abs(d).max(initial=0.0)) for d in directions.values()), default=0.0)
+        largest = largest_of(*directions.values())
         if largest == 0:
             zeros = np.zeros(self.outputs(directions).shape)
             return Slope(zeros, zeros)
@@ -146,6 +147,7 @@ class LayerFunction:
         values, noise = central(
             lambda t: self.outputs({name: t * d for name, d in unit.items()}),
             self._scale(directions),
+            largest_of(*map(self.value, directions)),
         )
         assert noise is not None
         return Slope(values * largest, noise * largest)
@@ -172,8 +174,7 @@ class LayerFunction:
         return self._evaluate(self.twins[1], moved)
 
     def _scale(self, directions: Mapping[str, Array]) -> float:
-        sizes = [float(np.abs(self.value(name)).max(initial=0.0)) for name in directions]
-        return min(max([*sizes, 1e-2]), 1.0)
+        return min(max(largest_of(*map(self.value, directions)), 1e-2), 1.0)
 
     def _evaluate(self, twin: Twin, moved: Mapping[str, Array]) -> Array:
         kept = []

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from bpcli.gradcheck.failures import broken, raised
+from bpcli.gradcheck.failures import ENDS, broken, raised
 from bpcli.gradcheck.functions import INNER, INPUTS, branch, own_parameters
 from bpcli.gradcheck.recording import Event, fill_with_junk
 from bpcli.network import Network
@@ -143,18 +143,20 @@ class LayerBackward:
             chain, layer.chain = layer.chain, stand_in
         try:
             result = call()
-        except Exception as error:
+        except ENDS as error:
             raise raised(error, [node.layer for node in self.network.nodes]) or error from None
         finally:
             if stand_in is not None:
                 layer.chain = chain
         return result, stand_in.arrived if stand_in is not None else None
 
-    def broken_promises(self, v: Array) -> list[str]:
-        """What the layer does that no backward pass may, though its numbers may be right."""
-        found = []
+    def broken_promises(self, v: Array, analytic: Gradients) -> list[str]:
+        """What the layer does that no layer may, though its numbers may be right; ``analytic`` is
+        what its first backward pass gave."""
+        found = [f"forward changes its {what}" for what in self._changed_by_forward()]
         scale = np.abs(self.event.outputs).max(initial=0.0)
-        if not np.abs(self.outputs - self.event.outputs).max(initial=0.0) <= 1e-12 * scale:
+        difference = np.abs(self.outputs - self.event.outputs).max(initial=0.0)
+        if not found and not difference <= 1e-12 * scale:
             found.append("forward gives other outputs for the same inputs and random numbers")
         before, arriving = mapped(self.cache, np.copy), v.copy()
         self._put_junk()
@@ -164,8 +166,20 @@ class LayerBackward:
         if not _equal(v, arriving):
             found.append("backward changes the gradient that arrives")
         second = self._backward(v.copy(), self.inner_gradient, self.cache)
-        found += _not_repeated(first, second, self.network.gradients, self._names)
+        found += _not_repeated(analytic, first, second, self.network.gradients, self._names)
+        self.restore()
         return found
+
+    def _changed_by_forward(self) -> list[str]:
+        parameters = [self.network.parameters[name] for name in self._names]
+        before = [values.copy() for values in parameters]
+        self._forward(self.event.inputs.copy())
+        changed = []
+        for name, values, kept in zip(self.own_parameters, parameters, before, strict=True):
+            if not _equal(values, kept):
+                changed.append(name)
+                values[...] = kept
+        return changed
 
 
 def _moved(values: Array, size: float, random: Generator) -> Array:
@@ -176,9 +190,18 @@ def _moved(values: Array, size: float, random: Generator) -> Array:
 
 
 def _not_repeated(
-    first: Gradients, second: Gradients, views: Mapping[str, Array], names: list[str]
+    analytic: Gradients,
+    first: Gradients,
+    second: Gradients,
+    views: Mapping[str, Array],
+    names: list[str],
 ) -> list[str]:
-    differing = [name for name in first if not _equal(first[name], second[name])]
+    """``analytic`` and ``first`` were put where junk stood, ``second`` where ``first`` did."""
+    differing = [
+        name
+        for name in first
+        if not (_equal(first[name], second[name]) and _equal(first[name], analytic[name]))
+    ]
     added = []
     for full in names:
         short = next((n for n in differing if full.endswith("." + n)), None)

@@ -24,12 +24,14 @@ from bpcli.gradcheck.layer_backward import Gradients, LayerBackward
 from bpcli.gradcheck.lifting import Lifting, lift
 from bpcli.gradcheck.numerical import Slope
 from bpcli.gradcheck.projections import Direction, compare_projections, directions
-from bpcli.gradcheck.pullback import Tick, pullback
+from bpcli.gradcheck.pullback import Tick, pullback, weighted_noise
 from bpcli.gradcheck.recording import Event, Pass
 from bpcli.gradcheck.rounding import carried, floor, term_sizes
 from bpcli.gradcheck.structure import Structure, explore, least_seconds, seconds
 from bpcli.network import Chain, Network, Node
 from bpcli.network.layer import Array
+
+_ENDLESS = 1e100  # noise beyond is no larger for what it hides, but overflows where it is squared
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Examined:
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     numeric: dict[str, Slope] = field(default_factory=dict)  # where every element was checked
     floors: dict[str, float] = field(default_factory=dict)  # of the gradients in the network
+    noises: dict[str, Array] = field(default_factory=dict)  # that arrive, of inexact methods
     problems: list[str] = field(default_factory=list)  # promises that it breaks
     exact: bool = True  # complex steps alone from here to the loss
 
@@ -182,7 +185,7 @@ class Localisation:
         v = self._test_gradient(event, arriving)
         examined = Examined(function, backward, v, backward.gradients(v), exact=exact)
         if self.promises:
-            examined.problems = backward.broken_promises(v)
+            examined.problems = backward.broken_promises(v, examined.analytic)
         terms = term_sizes(backward, v, examined.analytic)
         inner_rounding = inside.rounding if inside is not None else None
         roundings = carried(backward, arriving.rounding, inner_rounding)
@@ -191,6 +194,7 @@ class Localisation:
             rounding = roundings[target] = floor(terms[target]) + roundings[target]
             examined.floors[target] = float(rounding.max(initial=0.0))
         self.found.append(examined)
+        examined.noises = _noises(backward, arriving, inside)
         return self._leaving(examined, arriving, inside, roundings.get(INPUTS)), exact
 
     def _pass_over(self, node: Node, arriving: Arriving) -> Arriving | None:
@@ -253,20 +257,34 @@ class Localisation:
         event = examined.function.event
         if rounding is None:
             return None
+        wrong = examined.comparisons[INPUTS].failed  # then it carries rounding wrongly, too
         if not self.elements:
             gradient = event.leaving if event.leaving is not None else examined.analytic[INPUTS]
-            return Arriving(gradient, rounding)
+            return _resized(arriving, gradient, None) if wrong else Arriving(gradient, rounding)
         numeric = examined.numeric[INPUTS]
-        noises = [each.noise for each in (arriving, inside) if each is not None]
-        if numeric.noise is None and all(noise is None for noise in noises):
+        if wrong:
+            rounding = _resized(arriving, numeric.values, None).rounding
+        if numeric.noise is None and not examined.noises:
             return Arriving(numeric.values, rounding)
         noise = np.zeros(event.inputs.shape) if numeric.noise is None else numeric.noise
-        before = arriving.noise if arriving.noise is not None else np.zeros_like(examined.v)
-        inner = inside.noise if inside is not None else None
-        if inner is None and inside is not None:
-            inner = np.zeros_like(inside.gradient)
-        noise = noise + carried(examined.backward, before, inner)[INPUTS].max(initial=0.0)
+        if examined.noises:
+            noise = noise + examined.noises[INPUTS].max(initial=0.0)
         return Arriving(numeric.values, rounding, noise)
+
+
+def _noises(
+    backward: LayerBackward, arriving: Arriving, inside: Arriving | None
+) -> dict[str, Array]:
+    """What the noise of the method that arrives turns into, by target; none of exact methods."""
+    noises = [each.noise for each in (arriving, inside) if each is not None]
+    if all(noise is None for noise in noises):
+        return {}
+    before, *inner = [
+        np.zeros_like(each.gradient) if each.noise is None else np.minimum(each.noise, _ENDLESS)
+        for each in (arriving, inside)
+        if each is not None
+    ]
+    return carried(backward, before, inner[0] if inner else None)
 
 
 def _resized(arriving: Arriving, gradient: Array, noise: Array | None) -> Arriving:
@@ -303,7 +321,7 @@ def _along(
 
 
 def _inner(v: Array, slope: Slope) -> tuple[float, float]:
-    noise = 0.0 if slope.noise is None else float((np.abs(v) * slope.noise).sum())
+    noise = 0.0 if slope.noise is None else float(weighted_noise(slope.noise, v).sum())
     return float(np.add.reduce(v * slope.values, axis=None)), noise
 
 

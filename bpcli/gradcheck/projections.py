@@ -14,6 +14,7 @@ import numpy as np
 from numpy.random import Generator, default_rng
 
 from bpcli.gradcheck.comparison import TOLERANCES, ZERO, Comparison
+from bpcli.gradcheck.numerical import LEAST
 from bpcli.network.layer import Array
 
 _WEIGHTS = 1e4  # at most this between the weights of two elements
@@ -67,13 +68,13 @@ def _compare(
     difference = abs(value - tested.numeric)
     size = max(norm, abs(tested.numeric))
     length = float(np.sqrt((tested.values * tested.values).sum()))
-    own_floor = floor * length
+    own_floor = max(floor, LEAST) * length
     place = ((), value, tested.numeric)
     if size == 0:
         return Comparison("pass", 0.0, *place, "zero")
     if size <= own_floor:
         return Comparison("pass", difference / max(own_floor, scale * length), *place, ZERO)
-    if tested.noise > size:
+    if not tested.noise <= size:
         note = "the noise of the method exceeds the gradient"
         return Comparison("inconclusive", difference / size, *place, note)
     tolerance = max(own_floor, TOLERANCES[exact][0] * size, 2 * tested.noise)

@@ -37,10 +37,16 @@ def pullback(
     for _, found in _portions(function, structure, target, tick):
         values.append(_add_up(found.values * v, pairs))
         if found.noise is not None:
-            noises.append(_add_up(found.noise * np.abs(v), pairs))
+            noises.append(_add_up(weighted_noise(found.noise, v), pairs))
     if not values:
         return Slope(np.zeros(shape), None if function.analytic else np.zeros(shape))
     return Slope(_arrange(values, shape, pairs), _arrange(noises, shape, pairs) if noises else None)
+
+
+def weighted_noise(noise: Array, v: Array) -> Array:
+    """noise |v|, where 0 takes away even noise without bounds."""
+    weighted: Array = np.where(v == 0, 0.0, noise * np.abs(v))
+    return weighted
 
 
 def slopes(
@@ -95,5 +101,5 @@ def _arrange(found: list[Array], shape: Shape, pairs: list[tuple[int, int]]) -> 
     """What was found by direction and independent axes, in the shape of the target."""
     independent = [axis for axis, _ in pairs]
     axes = [axis for axis in range(len(shape)) if axis not in independent] + independent
-    gathered = np.concatenate(found).reshape([shape[axis] for axis in axes])
-    return np.ascontiguousarray(gathered.transpose(np.argsort(axes)))
+    gathered: Array = np.concatenate(found).reshape([shape[axis] for axis in axes])
+    return gathered.transpose(np.argsort(axes)).copy()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from bpcli.gradcheck.failures import NonFiniteForward, broken, raised
+from bpcli.gradcheck.failures import ENDS, NonFiniteForward, broken, raised
 from bpcli.network import Network, Node
 from bpcli.network.layer import Array
 
@@ -54,21 +54,27 @@ class Pass:
 
 
 class _Recorder:
-    """Observes a network; holds each layer to the shapes that it declared."""
+    """Observes a network; holds each layer to the shapes that it declared, and to its precision."""
 
-    def __init__(self, random: Generator) -> None:
+    def __init__(self, random: Generator, dtype: np.dtype[Any], inputs: Array) -> None:
         self.events: dict[str, Event] = {}
+        self._dtype = dtype
+        # what the next layer gets, and a copy, for it must leave that as it is
+        self._handed_on = inputs, inputs.copy()
         self._random = random
         self._last = random.bit_generator.state
         self._arrived: Array | None = None
 
     def forward(self, node: Node, inputs: Array, outputs: Array) -> None:
-        _require_shape(node, "forward", outputs, (len(inputs), *node.output_shape))
+        given, as_it_was = self._handed_on
+        if inputs is given and not np.array_equal(inputs, as_it_was, equal_nan=True):
+            raise broken(node.layer, "forward", "changes its inputs, which it must leave alone")
+        _require(node, "forward", outputs, (len(inputs), *node.output_shape), self._dtype)
         before, after = self._before(node), self._random.bit_generator.state
         self._last = after
-        self.events[node.layer.path] = Event(
-            node, inputs.copy(), outputs.copy(), before, before != after
-        )
+        event = Event(node, inputs.copy(), outputs.copy(), before, before != after)
+        self.events[node.layer.path] = event
+        self._handed_on = outputs, event.outputs
 
     def _before(self, node: Node) -> Any:
         """The generator's state as the layer began, with the layers inside it."""
@@ -86,11 +92,13 @@ class _Recorder:
                 raise broken(node.layer, "backward", "returned None for the gradient by its inputs")
             return
         if event.inputs.dtype.kind == "f":
-            _require_shape(node, "backward", input_gradient, event.inputs.shape)
+            _require(node, "backward", input_gradient, event.inputs.shape, self._dtype)
             event.leaving = input_gradient.copy()
 
 
-def _require_shape(node: Node, method: str, array: Any, expected: tuple[int, ...]) -> None:
+def _require(
+    node: Node, method: str, array: Any, expected: tuple[int, ...], dtype: np.dtype[Any]
+) -> None:
     what = "outputs" if method == "forward" else "a gradient by its inputs"
     if not isinstance(array, np.ndarray):
         kind = type(array).__name__
@@ -98,6 +106,12 @@ def _require_shape(node: Node, method: str, array: Any, expected: tuple[int, ...
     if array.shape != expected:
         raise broken(
             node.layer, method, f"must give {what} of shape {expected}, gave {array.shape}"
+        )
+    if array.dtype != dtype:
+        raise broken(
+            node.layer,
+            method,
+            f"must give {what} in the precision of the network, here {dtype}, gave {array.dtype}",
         )
 
 
@@ -107,7 +121,7 @@ def record(network: Network, inputs: Array, targets: Array, seed: int) -> Pass:
     Raises LayerFailure where a layer's code fails, NonFiniteForward where the loss is not finite.
     """
     random = default_rng([seed, _DROPOUT])
-    recorder = _Recorder(random)
+    recorder = _Recorder(random, network.dtype, inputs)
     fill_with_junk(network.gradients.vector)
     with _observed(network, recorder, inputs.dtype.kind == "f"):
         try:
@@ -116,7 +130,7 @@ def record(network: Network, inputs: Array, targets: Array, seed: int) -> Pass:
             _require_finite(network, recorder.events, value)
             output_gradient = network.loss.backward(cache).copy()
             input_gradient = network.backward(output_gradient.copy())
-        except Exception as error:
+        except ENDS as error:
             failure = raised(error, [node.layer for node in network.nodes])
             raise failure or error from None
         gradients = {name: gradient.copy() for name, gradient in network.gradients.items()}

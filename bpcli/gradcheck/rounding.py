@@ -49,7 +49,8 @@ def _sensitivity(
     largest?), any change does all it can, and says nothing of rounding.
     """
     try:
-        far, near = (_changes(move(v, step, 0), analytic) for step in (_FAR * _STEP, _STEP))
+        far = _changes(move(v, _FAR * _STEP, 0), analytic)
+        near = _changes(move(v, _STEP, 0), analytic) if any(far.values()) else far
     except LayerFailure:  # it takes no other cache than its own
         return dict.fromkeys(analytic, 0.0)
     return {

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.random import Generator, default_rng
 
 from bpcli.gradcheck.conditions import Condition
-from bpcli.gradcheck.failures import raised
+from bpcli.gradcheck.failures import ENDS, NonFiniteForward, raised
 from bpcli.gradcheck.functions import branch
 from bpcli.gradcheck.result import TrainingPath
 from bpcli.gradcheck.rounding import EPSILON
@@ -68,11 +68,16 @@ def _own_gradients(network: Network, condition: Condition) -> dict[str, Array]:
     try:
         for inputs, targets in batches:
             inputs = _as(network.dtype, inputs)
-            network.loss_and_gradients(inputs, targets, random=_random())
-    except Exception as error:
+            loss, _ = network.loss_and_gradients(inputs, targets, random=_random())
+    except ENDS as error:
         raise raised(error, [node.layer for node in network.nodes]) or error from None
     finally:
         network.state.vector[...] = state
+    if not math.isfinite(loss):
+        raise NonFiniteForward(
+            f"the loss is not finite in {network.dtype}, the precision that trains, though it is "
+            "in float64; smaller weights or scaled inputs would keep it so, or `dtype: float64`"
+        )
     return {name: gradient.astype(np.float64) for name, gradient in network.gradients.items()}
 
 

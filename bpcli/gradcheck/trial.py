@@ -219,7 +219,10 @@ class Trial:
     def _compare_elements(self, name: str, tensor: Tensor) -> None:
         examined, short = self.owner(name)
         penalty = penalty_gradient(self.twins[0].network, name)
-        slope = Slope(examined.numeric[short].values + penalty, examined.numeric[short].noise)
+        noise = examined.numeric[short].noise
+        if examined.noises:
+            noise = examined.noises[short] + (0.0 if noise is None else noise)
+        slope = Slope(examined.numeric[short].values + penalty, noise)
         tensor.numeric, tensor.checked = slope.values, slope.values.size
         limit = self.floor_of(name)
         tensor.comparisons.append(

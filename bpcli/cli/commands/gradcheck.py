@@ -88,14 +88,14 @@ def _checked(
 
     from bpcli.build import prepare
     from bpcli.gradcheck import Result, check
-    from bpcli.gradcheck.failures import raised_in_class
+    from bpcli.gradcheck.failures import ENDS, raised_in_class
     from bpcli.report.document import Lines, Span
     from bpcli.report.gradcheck_progress import CheckProgress
     from bpcli.report.headline import headline
 
     try:
         dataset, network = prepare(spec)
-    except Exception as error:
+    except ENDS as error:
         failed = raised_in_class(error, spec.network)
         if failed is None:
             raise

@@ -24,6 +24,7 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     missing.nothing,
     terms.inner_path,
     factors.constant,
+    factors.value_by_value,
     missing.passed_on,
     indices.transposed,
     indices.reversed_order,

@@ -30,11 +30,29 @@ def constant(case: Case) -> Iterator[Candidate]:
     yield Candidate(name, factor * case.numeric, key)
 
 
+def value_by_value(case: Case) -> Iterator[Candidate]:
+    """Each value changed by itself: clipped, without its sign, or with a number added."""
+    largest = float(np.abs(case.analytic).max(initial=0.0))
+    if largest < float(np.abs(case.numeric).max(initial=0.0)):
+        text = f"every value beyond ±{largest:.6g} is clipped there"
+        yield Candidate(text, np.clip(case.numeric, -largest, largest), "clipped")
+    if case.numeric.size > 1:
+        yield Candidate("the signs are lost: absolute values", np.abs(case.numeric))
+        added = float(np.median(case.analytic - case.numeric))
+        text = f"{added:.6g} is added to every value"
+        yield Candidate(text, case.numeric + added, "a number is added")
+
+
 def _named(case: Case, factor: float) -> tuple[str, str]:
     """What a factor stands for, and the same without its value."""
     batch, shown = case.batch, f"{factor:.6g}"
     positions = math.prod(case.outputs.shape[1:-1])
-    for count, of in ((batch, "batch"), (batch * positions, "batch and its positions")):
+    means = (
+        (batch, "batch"),
+        (batch * positions, "batch and its positions"),
+        (case.outputs.size, "batch and all its values"),
+    )
+    for count, of in means:
         if count > 1 and _is(factor, count):
             return f"the mean over the {of} ({count}) is missing", f"mean over {of} missing"
         if count > 1 and _is(factor, 1 / count):
