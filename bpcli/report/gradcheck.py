@@ -18,7 +18,7 @@ from bpcli.report.document import (
     Table,
 )
 from bpcli.report.gradcheck_faults import details
-from bpcli.report.text import duration, plural, scientific, shape
+from bpcli.report.text import duration, plural, scientific, shape, shorten
 
 _VERDICTS: dict[str, Span] = {
     "pass": Span("pass", "good"),
@@ -93,10 +93,11 @@ def _conditions(result: Result) -> Iterator[tuple[str, Piece]]:
             yield ("training", Span(f"{text} {worst}".rstrip(), style))
         else:
             yield ("training", Span(text, style))
-            yield ("", Span(worst, style))
+            yield ("", Span(f"({shorten(path.worst, _VALUES - 2, at_start=True)})", style))
     for kink in result.kinks:
         units = plural(kink.count, "output is", "outputs are")
-        yield ("kinks", f"{kink.layer}: {units} at one, first {list(kink.first)};")
+        rest = f": {units} at one, first {list(kink.first)};"
+        yield ("kinks", shorten(kink.layer, _VALUES - len(rest), at_start=True) + rest)
         says = "between" if kink.within else "OUTSIDE"
         yield ("", f"the gradient is {says} the one-sided derivatives")
 

@@ -9,7 +9,7 @@ from textwrap import wrap
 from bpcli.gradcheck import Fault, Result, TensorResult
 from bpcli.gradcheck.result import Worst
 from bpcli.report.document import Lines, Piece, Span, Style
-from bpcli.report.text import number, scientific, shape
+from bpcli.report.text import number, printable, scientific, shape, shorten
 
 _COLUMNS = 80
 _Line = Piece | tuple[Piece, ...]
@@ -33,14 +33,17 @@ def _fault(fault: Fault, tensor: TensorResult | None) -> Iterator[_Line]:
     if not fault.gradient:
         yield from _promise(fault.layer, fault.message)
     elif tensor is not None:
-        yield (Span(tensor.name, "strong"), f"  {_counted(tensor)}  ", fail)
+        yield _head(tensor.name, _counted(tensor), fail)
     else:
         what = _TARGETS.get(fault.gradient, f"gradient by its {fault.gradient}")
         worst = scientific(fault.max_relative_error)
-        yield (Span(fault.layer, "strong"), f"  {what}  worst {worst}  ", fail)
+        yield _head(fault.layer, f"{what}  worst {worst}", fail)
     if fault.worst is not None:
         ratio = f", ratio {number(fault.ratio)} everywhere" if fault.ratio is not None else ""
-        yield _numbers(fault.worst) + ratio
+        numbers = _numbers(fault.worst)
+        yield from [numbers + ratio] if len(numbers + ratio) <= _COLUMNS else [
+            numbers + ",", "   " + ratio.removeprefix(",")
+        ]  # fmt: skip
     if fault.hint:
         yield from _hint(fault.hint, fault.unexplained)
     if fault.file:
@@ -48,13 +51,20 @@ def _fault(fault: Fault, tensor: TensorResult | None) -> Iterator[_Line]:
         yield f"  in {fault.file}:{fault.line}{given}"
 
 
+def _head(name: str, what: str, verdict: Span) -> tuple[Piece, ...]:
+    """The first line; of a long name it shows the end."""
+    rest = f"  {what}  "
+    columns = _COLUMNS - len(rest + verdict.text)
+    return Span(shorten(name, columns, at_start=True), "strong"), rest, verdict
+
+
 def _promise(layer: str, message: str) -> Iterator[_Line]:
     """On one line, or the message below where that would be too long."""
-    name, fail = Span(layer, "strong"), Span("FAIL", "bad")
+    fail = Span("FAIL", "bad")
     if len(f"{layer}  {message}  {fail.text}") <= _COLUMNS:
-        yield (name, f"  {message}  ", fail)
+        yield _head(layer, message, fail)
         return
-    yield (name, "  breaks a promise  ", fail)
+    yield _head(layer, "breaks a promise", fail)
     for line in wrap(message, _COLUMNS - 2):
         yield f"  {line}"
 
@@ -69,7 +79,7 @@ def _hint(hint: str, unexplained: float) -> Iterator[_Line]:
 def _tensor(tensor: TensorResult) -> Iterator[_Line]:
     failed = tensor.verdict == "fail"
     verdict = Span("FAIL", "bad") if failed else Span(tensor.verdict, "warning")
-    yield (Span(tensor.name, "strong"), f"  {_counted(tensor)}  ", verdict)
+    yield _head(tensor.name, _counted(tensor), verdict)
     if tensor.worst is not None:
         yield _numbers(tensor.worst)
     if failed:
@@ -91,9 +101,9 @@ def _failure(result: Result) -> Iterator[_Line]:
     failure = result.failure
     assert failure is not None
     name = failure.layer or "a layer"
-    yield (Span(name, "strong"), f"  its {failure.method} fails  ", Span("FAIL", "bad"))
+    yield _head(name, f"its {failure.method} fails", Span("FAIL", "bad"))
     place = f"{failure.file}:{failure.line}: " if failure.file else ""
-    for line in wrap(place + failure.message, _COLUMNS - 2, break_on_hyphens=False):
+    for line in wrap(printable(place + failure.message), _COLUMNS - 2, break_on_hyphens=False):
         yield f"  {line}"
 
 
