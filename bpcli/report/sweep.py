@@ -151,7 +151,8 @@ def _told_apart(paths: Sequence[str]) -> list[str]:
     """The last name of each path, of those that are alike the last two."""
     ends = [path.rpartition(".")[2] for path in paths]
     return [
-        end if ends.count(end) == 1 else _short(path) for path, end in zip(paths, ends, strict=True)
+        end if ends.count(end) == 1 and not end.isdecimal() else _short(path)
+        for path, end in zip(paths, ends, strict=True)
     ]
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bpcli.errors import CheckpointError
+from bpcli.sweep.axes import Point, coordinates
+from bpcli.sweep.jobs import Job
 from bpcli.training.files import could_not_write, write_atomic
 from bpcli.training.json_lines import JsonLines
 
@@ -32,7 +34,7 @@ class Results:
         self._lock: int | None = None
         self._synced = 0.0
         self._good: set[str] = set()  # keys of jobs that ended well
-        self._expected: dict[str, int] = {}  # a job's number by its key
+        self._expected: dict[str, tuple[int, Point]] = {}  # jobs by their keys
 
     def __enter__(self) -> Results:
         try:
@@ -89,13 +91,13 @@ class Results:
             else:
                 file.write(b"\n")
 
-    def expect(self, key: str, number: int) -> bool:
+    def expect(self, job: Job) -> bool:
         """Makes a job one of those that are shown; False where its like was expected already."""
-        return self._expected.setdefault(key, number) == number
+        return self._expected.setdefault(job.key, (job.number, job.point))[0] == job.number
 
-    def has(self, key: str) -> bool:
+    def has(self, job: Job) -> bool:
         """Whether the job ended well before."""
-        return key in self._good
+        return job.key in self._good
 
     def append(self, line: dict[str, Any]) -> None:
         """Writes a line, past any buffer of this process. Raises WriteError."""
@@ -116,11 +118,12 @@ class Results:
             return
 
     def latest(self) -> list[dict[str, Any]]:
-        """The newest line of each expected job, in the order of the jobs, by their numbers now."""
+        """The newest line of each expected job, in the order of the jobs, with the numbers and
+        settings that they have now: another sweep may have reached the same spec otherwise."""
         newest = {
-            line["key"]: line | {"job": self._expected[line["key"]]}
+            line["key"]: line | {"job": job[0], "settings": coordinates(job[1])}
             for line in self.lines()
-            if line["key"] in self._expected
+            if (job := self._expected.get(line["key"])) is not None
         }
         return sorted(newest.values(), key=lambda line: int(line["job"]))
 

@@ -119,9 +119,9 @@ def run(
 def _unknown(jobs: Iterable[Job], results: Results, progress: Progress) -> Iterator[Job]:
     """The jobs whose results are not known, each once."""
     for job in jobs:
-        if not results.expect(job.key, job.number):
+        if not results.expect(job):
             progress.alike += 1
-        elif results.has(job.key):
+        elif results.has(job):
             progress.before += 1
         else:
             yield job

@@ -38,7 +38,7 @@ def rows_of(lines: Sequence[dict[str, Any]]) -> list[Row]:
 
 def figures_of(rows: Sequence[Row]) -> list[str]:
     """The names that hold a number in some row."""
-    names = dict.fromkeys(name for row in rows for name in row)
+    names = dict.fromkeys(name for row in rows for name in row if name != "job")
     return [name for name in names if any(_number(row, name) is not None for row in rows)]
 
 

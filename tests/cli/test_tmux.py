@@ -38,6 +38,9 @@ COMMANDS = [
     "gradcheck deep.yaml --quick",
     "show deep.yaml",
     "new",
+    "sweep deep.yaml --vary network.0.repeat.times=1,2 --set training.epochs=1 --dry-run",
+    "sweep deep.yaml --vary network.0.repeat.times=1..3 --vary optimizer.sgd.learning_rate=0.1..1/9 "
+    "--set training.epochs=1 --jobs 1 --over learning_rate,times",
 ]
 CODE = re.compile(r"\x1b\[[\d;]*m")
 SIZES = [(80, 24), (200, 50)]
@@ -114,5 +117,5 @@ def test_nothing_wraps(screen: Screen, command: str, coloured: bool) -> None:
     assert "Traceback" not in shown
     if not coloured:
         assert not CODE.search(shown)
-    elif not command.startswith("report"):
+    elif not command.startswith(("report", "sweep")):
         assert CODE.search(shown)

@@ -129,6 +129,17 @@ def test_a_changed_spec_in_the_same_folder_shows_its_own_results_alone(tmp_path:
     assert "0 done now, 3 before" in run.stdout
 
 
+def test_a_result_that_another_sweep_reached_otherwise_has_this_one_s_settings(
+    tmp_path: Path,
+) -> None:
+    spec = write_spec(tmp_path)
+    bpcli("sweep", spec, "--vary", "seed=0,1", "--jobs", "1", "--out", "out", folder=tmp_path)
+    run = bpcli("sweep", spec, "--vary", "training.batch_size=2", "--jobs", "1", "--out", "out",
+                "--format", "json", folder=tmp_path)  # fmt: skip
+    (row,) = json.loads(run.stdout)["results"]
+    assert (row["training.batch_size"], "seed" in row) == (2, False)
+
+
 def test_jobs_that_are_alike_run_once(tmp_path: Path) -> None:
     run = bpcli("sweep", write_spec(tmp_path), "--vary", "seed=1,1,2", "--jobs", "1",
                 "--out", "out", folder=tmp_path)  # fmt: skip
