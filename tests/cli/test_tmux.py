@@ -39,7 +39,8 @@ COMMANDS = [
     "show deep.yaml",
     "new",
     "sweep deep.yaml --vary network.0.repeat.times=1,2 --set training.epochs=1 --dry-run",
-    "sweep deep.yaml --vary network.0.repeat.times=1..3 --vary optimizer.sgd.learning_rate=0.1..1/9 "
+    "sweep deep.yaml --vary network.0.repeat.times=1..3 "
+    "--vary optimizer.sgd.learning_rate=0.1..1/9 "
     "--set training.epochs=1 --jobs 1 --over learning_rate,times",
 ]
 CODE = re.compile(r"\x1b\[[\d;]*m")
