@@ -28,6 +28,7 @@ Progress = Callable[[float, float], None]  # seconds done and in all, both estim
 
 LONGEST = 20.0  # seconds: what takes longer is not checked element by element
 _SAMPLE_SECONDS, _SAMPLES = 4.0, 16
+_MEASURED, _LITTLE = 2.0, 5.0  # seconds: enough to estimate by, and not worth stopping for
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ class _Plan:
     elements: bool
     samples: int
     seconds: float  # that every element takes, or would take
+    limited: bool = False  # whether to stop where it turns out to take too long
+
+
+class _TooSlowError(Exception):
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds  # that every element would take
 
 
 def check(
@@ -103,9 +110,14 @@ def _check(
     mode: Mode,
     progress: Progress | None,
 ) -> Result:
+    start = time.perf_counter()
     own = Trial(own_condition(network, inputs, targets), method)
-    plan = _plan(own, mode)
-    own.check(elements=plan.elements, samples=plan.samples, tick=_ticker(progress, plan))
+    plan = _plan(own, mode, start)
+    try:
+        own.check(elements=plan.elements, samples=plan.samples, tick=_ticker(progress, plan))
+    except _TooSlowError as slow:
+        plan = _projections(own, slow.seconds)
+        own.check(elements=False, samples=plan.samples)
     random, notes = _random_trial(network, inputs, targets, own)
     trials = [own] if random is None else [own, random]
     if random is not None:
@@ -141,26 +153,38 @@ def _check(
     )
 
 
-def _plan(trial: Trial, mode: Mode) -> _Plan:
+def _plan(trial: Trial, mode: Mode, start: float) -> _Plan:
     if mode == "quick":
         return _Plan(False, 0, 0.0)
     seconds = trial.estimate(np.inf if mode == "all" else LONGEST)
-    if mode == "all" or seconds <= LONGEST:
-        return _Plan(True, 0, seconds)
+    # what is not done element by element takes about as long again as it took so far
+    overhead = 2 * (time.perf_counter() - start)
+    if mode == "all" or seconds + overhead <= LONGEST:
+        return _Plan(True, 0, seconds, limited=mode == "auto")
+    return _projections(trial, seconds)
+
+
+def _projections(trial: Trial, seconds: float) -> _Plan:
     one = trial.seconds_of_forward() * len(trial.network.parameters)
     samples = int(_SAMPLE_SECONDS / max(one, 1e-6))
     return _Plan(False, min(max(samples, 1), _SAMPLES), seconds)
 
 
 def _ticker(progress: Progress | None, plan: _Plan) -> Callable[[float], None] | None:
-    if progress is None or not plan.elements:
+    if not plan.elements:
         return None
-    done = 0.0
+    done, start = 0.0, time.perf_counter()
 
     def tick(seconds: float) -> None:
+        """Estimates the time anew from what has been done."""
         nonlocal done
         done += seconds
-        progress(done, max(plan.seconds, done))
+        taken = time.perf_counter() - start
+        whole = taken * max(plan.seconds / done, 1.0)
+        if plan.limited and taken > _MEASURED and whole > LONGEST and whole - taken > _LITTLE:
+            raise _TooSlowError(whole)
+        if progress is not None:
+            progress(done, max(plan.seconds, done))
 
     return tick
 

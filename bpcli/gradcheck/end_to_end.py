@@ -6,6 +6,8 @@ computed again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from bpcli.gradcheck.functions import INPUTS, LayerFunction, Twin
@@ -80,6 +82,21 @@ class EndToEnd:
         value, noise = self._onwards(start + 1, moved)
         noise += _reaching(first, moved)
         return value + penalty_slope(self._twins[0].network, name, direction), noise
+
+    def slope_of_all(self, moves: Mapping[str, Array]) -> tuple[float, float]:
+        """Along directions of many parameters, moved together, in one pass."""
+        penalties = sum(penalty_slope(self._twins[0].network, n, d) for n, d in moves.items())
+        moved, noise = Slope(np.zeros(0)), 0.0
+        for function in self._functions:
+            prefix = function.path + "."
+            own = {n.removeprefix(prefix): d for n, d in moves.items() if n.startswith(prefix)}
+            if moved.values.size:
+                own[INPUTS] = moved.values
+            if own:
+                moved = function.slope(own)
+                noise += _reaching(function, moved)
+        value, noise_of_loss = self.loss.slope(moved.values)
+        return value + penalties, noise + noise_of_loss
 
     def slope_of_inputs(self, direction: Array) -> tuple[float, float]:
         return self._onwards(0, Slope(direction))

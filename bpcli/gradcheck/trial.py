@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.random import default_rng
 
 from bpcli.gradcheck.analyticity import Doubt, Kinks, doubt, find_kinks
-from bpcli.gradcheck.comparison import Comparison, compare
+from bpcli.gradcheck.comparison import TOLERANCES, Comparison, compare
 from bpcli.gradcheck.conditions import OWN, Condition, nudge
 from bpcli.gradcheck.end_to_end import EndToEnd, LossFunction
 from bpcli.gradcheck.functions import INPUTS, Twin
@@ -38,6 +39,8 @@ from bpcli.gradcheck.rounding import EPSILON, SAFETY, floor
 from bpcli.gradcheck.structure import seconds_of_pass
 from bpcli.network import Network
 from bpcli.network.layer import Array
+
+_PROJECTION_SECONDS = 1.0  # beyond, directions of all tensors are carried to the loss together
 
 
 @dataclass
@@ -187,12 +190,19 @@ class Trial:
     def _compare_tensors(self, elements: bool, samples: int, leaving: Arriving | None) -> None:
         analytic = {path for path, f in self._functions() if f}
         end = EndToEnd(self.twins, self.recorded, self.loss, analytic)
-        self.tensors = {}
-        for name, gradient in self.recorded.gradients.items():
-            tensor = self.tensors[name] = Tensor(gradient)
+        self.tensors = {name: Tensor(each) for name, each in self.recorded.gradients.items()}
+        passes = len(self.tensors) / 2  # from the middle of the network to the loss, on average
+        dear = passes * self.seconds_of_forward() > _PROJECTION_SECONDS
+        together = dear and self._agree_together(end)
+        for name, tensor in self.tensors.items():
             if elements:
                 self._compare_elements(name, tensor)
-            self._project(end, name, tensor)
+            if together:
+                examined, short = self.owner(name)
+                tensor.projections = 1
+                tensor.comparisons.append(examined.comparisons[short])
+            else:
+                self._project(end, name, tensor)
             if not elements and samples:
                 self._sample(end, name, tensor, samples)
         if self.recorded.input_gradient is not None:
@@ -228,6 +238,25 @@ class Trial:
         tensor.comparisons.append(
             compare(tensor.analytic, slope, limit, examined.exact, limit / floor(1.0))
         )
+
+    def _agree_together(self, end: EndToEnd) -> bool:
+        """Whether all gradients agree with the loss along one direction, in which each tensor has
+        the same share: one pass, where one for each tensor would take as many as it is deep."""
+        moves, value, limit = {}, 0.0, 0.0
+        for name, tensor in self.tensors.items():
+            direction = weighted_direction(tensor.analytic)
+            weighted = tensor.analytic * direction
+            size, rounding = _norm(weighted), self.floor_of(name) * _norm(direction)
+            if size > 10 * rounding:  # else it is zero to rounding, and its layer is all there is
+                moves[name] = direction / size
+                value += float(weighted.sum()) / size
+                limit += rounding / size
+        if not moves:
+            return True
+        numeric, noise = end.slope_of_all(moves)
+        exact = all(end.exact(name) for name in moves)
+        limit = max(limit, TOLERANCES[exact][0] * math.sqrt(len(moves)), 2 * noise)
+        return abs(value - numeric) <= limit
 
     def _project(self, end: EndToEnd, name: str, tensor: Tensor) -> None:
         direction = weighted_direction(tensor.analytic)
@@ -277,6 +306,10 @@ class Trial:
         tensor.comparisons.append(
             compare_projections(gradient, tested, limit, exact, limit / floor(1.0))
         )
+
+
+def _norm(values: Array) -> float:
+    return float(np.sqrt(np.square(values).sum()))
 
 
 def _placed(found: Comparison, chosen: Array, shape: tuple[int, ...]) -> Comparison:
