@@ -38,6 +38,7 @@ NETWORKS = {
     "residual": (6, "{residual: [layer_norm, {dense: 24}, relu]}"),
     "dead": (1, "{dense: {units: 24, bias: {constant: -30}}}, relu"),
 }
+QUICK = ("sound", "dead")  # to train
 FACTORS = (1e-6, 1e6)
 
 
@@ -105,7 +106,10 @@ def test_the_scale_of_the_loss_at_the_start(
     )
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(each, marks=[] if each in QUICK else pytest.mark.slow) for each in NETWORKS],
+)
 @pytest.mark.parametrize("factor", FACTORS)
 def test_the_scale_of_the_loss_where_the_learning_rate_is_divided_by_it(
     name: str, factor: float, monkeypatch: pytest.MonkeyPatch
