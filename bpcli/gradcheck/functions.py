@@ -31,6 +31,12 @@ class Twin:
         self._views = {path: branch(nested, path) for path in self.layers}
         self._state = self.network.state.vector.copy()
 
+    def take(self, network: Network) -> None:
+        """The values that the network has now."""
+        self.network.parameters.vector[...] = network.parameters.vector
+        self._state = network.state.vector.copy()
+        self.restore_state()
+
     def views(self, path: str) -> Views:
         """The parameters and the state of a layer, as it reads them."""
         return self._views[path]
@@ -82,6 +88,7 @@ class LayerFunction:
         self.event, self.path, self.twins = event, event.node.layer.path, twins
         self.inner = inner  # u
         self._received = received
+        self.seconds: float | None = None  # that one slope takes, once it was measured
         self.analytic = True  # until found otherwise: then central differences are taken
 
     @property

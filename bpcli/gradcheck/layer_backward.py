@@ -167,13 +167,16 @@ class LayerBackward:
             found.append("backward changes the gradient that arrives")
         second = self._backward(v.copy(), self.inner_gradient, self.cache)
         found += _not_repeated(analytic, first, second, self.network.gradients, self._names)
-        self.restore()
+        if found:
+            self.restore()
         return found
 
     def _changed_by_forward(self) -> list[str]:
         parameters = [self.network.parameters[name] for name in self._names]
+        if not parameters:
+            return []
         before = [values.copy() for values in parameters]
-        self._forward(self.event.inputs.copy())
+        self.restore()
         changed = []
         for name, values, kept in zip(self.own_parameters, parameters, before, strict=True):
             if not _equal(values, kept):

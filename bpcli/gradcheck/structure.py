@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -70,17 +70,15 @@ def least_seconds(function: LayerFunction) -> float:
 
 
 def seconds_of_pass(function: LayerFunction) -> float:
+    """What one slope takes: measured once."""
     targets = function.targets()
     if not targets:
         return 0.0
-    direction = np.zeros(function.value(targets[0]).shape)
-    return _timed(lambda: function.slope({targets[0]: direction}))
-
-
-def _timed(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+    if function.seconds is None:
+        start = time.perf_counter()
+        function.slope({targets[0]: np.zeros(function.value(targets[0]).shape)})
+        function.seconds = time.perf_counter() - start
+    return function.seconds
 
 
 def seconds(function: LayerFunction, structure: Structure, target: str) -> float:

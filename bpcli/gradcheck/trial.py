@@ -96,7 +96,10 @@ class Trial:
 
     def _take(self) -> None:
         self.recorded = self._record()
-        self.twins = (Twin(self.network, np.complex128), Twin(self.network, np.float64))
+        if not hasattr(self, "twins"):
+            self.twins = (Twin(self.network, np.complex128), Twin(self.network, np.float64))
+        for twin in self.twins:
+            twin.take(self.network)
         self.functions = Functions(self.twins, self.recorded)
         self.loss = LossFunction(self.twins, self.recorded, self.condition.targets)
 
