@@ -34,6 +34,10 @@ PAGES = {
     "diagnose": ("diagnose", "SPEC", "-q", "--html", "page.html"),
     "diagnose-run": ("diagnose", "RUN", "--html", "page.html"),
     "gradcheck": ("gradcheck", "SPEC", "--html", "page.html"),
+    "sweep": ("sweep", "SPEC", "--vary", "seed=0..2", "--vary",
+              "optimizer.adam.learning_rate=0.01..1/log3", "--over", "learning_rate,seed",
+              "--contour", "optimizer.adam.learning_rate=0.05", "--jobs", "1", "-q",
+              "--html", "page.html"),
     "trace": ("trace", "SPEC", "--steps", "100", "--format", "html"),
 }  # fmt: skip
 
