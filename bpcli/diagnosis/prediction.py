@@ -47,11 +47,13 @@ class Signal:
 def signal_of(inputs: Array) -> Signal:
     """The signal of a batch of inputs."""
     rows = inputs.reshape(len(inputs), -1).astype("float64")
-    columns = rows.mean(axis=0)
-    squares = (rows * rows).mean(axis=1)
-    square = float(squares.mean())
-    spread = math.log1p(float(squares.var()) / square**2) if square > 0 else 0.0
-    return Signal(square, float((columns * columns).mean()), float(rows.mean()), spread)
+    with np.errstate(over="ignore", invalid="ignore"):
+        columns = rows.mean(axis=0)
+        squares = (rows * rows).mean(axis=1)
+        square = float(squares.mean())
+        known = 0 < square < math.inf  # relative to it, so that no square of a square overflows
+        spread = math.log1p(float((squares / square).var())) if known else 0.0
+        return Signal(square, float((columns * columns).mean()), float(rows.mean()), spread)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 
 from bpcli.data import Dataset, load_data
 from bpcli.diagnosis import probe as probing
+from bpcli.diagnosis.prediction import signal_of
 from bpcli.diagnosis.probe import SEEDS_AT_START, Probe, diagnose_spec
 from bpcli.diagnosis.thresholds import Thresholds
 from bpcli.diagnosis.trial import run_trial
@@ -153,3 +154,13 @@ def test_inputs_that_are_not_finite_have_no_prediction() -> None:
 def test_the_same_spec_has_the_same_diagnosis() -> None:
     first, second = (diagnose_spec(parse_spec(SPEC)).as_json() for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize("scale", [1e-170, 1e-100, 1e90, 1e150])
+def test_inputs_of_any_size_have_a_relative_spread(scale: float) -> None:
+    """Their squares' squares would leave the range of floats."""
+    inputs = np.random.default_rng(0).standard_normal((100, 3)) * np.arange(1, 101)[:, None]
+    plain, scaled = signal_of(inputs), signal_of(inputs * scale)
+    assert plain.spread > 0.1
+    expected = plain.spread if scale > 1e-150 else 0.0  # there all squares are 0
+    assert scaled.spread == pytest.approx(expected)
