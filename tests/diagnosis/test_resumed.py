@@ -72,7 +72,7 @@ def test_a_resumed_run_has_the_log_and_the_findings_of_the_undisturbed_one(
     whole = written(tmp_path / "whole")
     assert [finding.name for finding in findings] == expected
     assert len(whole["gradients.jsonl"].splitlines()) == 10 + STEPS // INTERVAL - 3
-    for step in (1, 8, 11, 12, 13, 53, STEPS - 1):
+    for step in (1, 12, 53):
         runs = tmp_path / str(step)
         train(begin(request, runs), stop=step)
         assert train(go_on(SpecRequest(None), runs / "deep" / "1")) == findings

@@ -32,11 +32,10 @@ def trained(folder: Path, **variables: str) -> dict[str, bytes]:
 
 def test_runs_are_alike_to_the_byte(tmp_path: Path) -> None:
     first = trained(tmp_path / "first", PYTHONHASHSEED="1")
-    assert trained(tmp_path / "ein Ordner mit Lücken – 勾配", PYTHONHASHSEED="2") == first
-    long_path = tmp_path.joinpath(*["a folder whose name goes on and on " + 160 * "x"] * 4)
+    long_path = tmp_path.joinpath(*["ein Ordner mit Lücken, 勾配 and on and on " + 150 * "x"] * 4)
     home = tmp_path / "home"
     home.mkdir(mode=0o500)
-    assert trained(long_path, PYTHONHASHSEED="3", HOME=str(home), XDG_CACHE_HOME=str(home)) == first
+    assert trained(long_path, PYTHONHASHSEED="2", HOME=str(home), XDG_CACHE_HOME=str(home)) == first
     assert list(home.iterdir()) == []
 
 

@@ -20,7 +20,7 @@ def campaign(*arguments: str) -> str:
 
 
 def test_a_few_inputs_of_each_kind() -> None:
-    printed = campaign("--inputs", "80", "--seed", "1")
+    printed = campaign("--inputs", "40", "--seed", "1")
     assert printed.count("0 broken promises") == 5
 
 
