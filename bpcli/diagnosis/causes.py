@@ -202,6 +202,9 @@ def of_recurrence(evidence: Evidence, name: str, *, vanishing: bool) -> Cause:
         if sigma is not None and sigma < 1:
             bound = f" and σ_max = {sigma:.2g}: below 1 gradients must vanish"
             return Cause("small-recurrent-init", radius + bound, figures)
+        if facts.spectral_radius > _FAR:
+            saturates = radius + ": states grow until their activation is flat"
+            return Cause("large-recurrent-init", saturates, figures)
         word = "small-recurrent-init" if facts.spectral_radius < _SMALL_RADIUS else None
         return Cause(word, radius, figures)
     return Cause("large-recurrent-init", radius, figures)
