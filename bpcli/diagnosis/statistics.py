@@ -60,12 +60,14 @@ def root_mean_square(values: Array) -> float:
 def mean(values: Array) -> float:
     """mean(x) over all elements; columns are added up in their own precision, their sums in double
     unless that leaves their range."""
+    if not values.size:
+        return 0.0
     rows = values.reshape(len(values), -1)
     with np.errstate(over="ignore", invalid="ignore"):
         total = float(np.add.reduce(column_sums(rows), dtype=np.float64))
         if not math.isfinite(total):
             total = float(np.add.reduce(rows, axis=None, dtype=np.float64))
-    return total / max(values.size, 1)
+    return total / values.size
 
 
 def count_non_finite(values: Array) -> int:

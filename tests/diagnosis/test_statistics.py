@@ -14,6 +14,7 @@ from bpcli.diagnosis.statistics import (
     fit_line,
     geometric_mean,
     logarithmic_slope,
+    mean,
     median,
     norm,
     relative_noise,
@@ -38,6 +39,29 @@ def test_a_norm_of_numbers_that_are_not_finite_is_not_finite() -> None:
 
 def test_a_norm_of_nothing_is_zero() -> None:
     assert norm(np.zeros(0, np.float32)) == root_mean_square(np.zeros(0, np.float32)) == 0.0
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1.0, 1e20])
+def test_the_norm_of_many_blocks_is_that_of_all_together(scale: float) -> None:
+    """A third block of 65,536 elements has only a few."""
+    values = (np.random.default_rng(0).standard_normal(2 * 65_536 + 5) * scale).astype(np.float32)
+    expected = math.sqrt(math.fsum(float(value) ** 2 for value in values))
+    assert norm(values) == pytest.approx(expected, rel=1e-6)
+    assert norm(values[: 2 * 65_536].reshape(256, 2, 256)) < norm(values)
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 4), (2, 3, 5), (1, 1)])
+@pytest.mark.parametrize("scale", [1e-40, 1.0, 1e38])
+def test_means_neither_overflow_nor_lose_small_values(shape: tuple[int, ...], scale: float) -> None:
+    values = (np.random.default_rng(0).uniform(1, 3, shape) * scale).astype(np.float32)
+    expected = math.fsum(float(value) for value in values.ravel()) / values.size
+    assert mean(values) == pytest.approx(expected, rel=1e-6)
+    assert mean(np.zeros((0, 3))) == 0.0
+
+
+def test_a_mean_of_values_that_are_not_finite_is_not_finite() -> None:
+    assert math.isnan(mean(np.array([[1.0, np.nan]])))
+    assert mean(np.array([[1.0, np.inf]])) == math.inf
 
 
 def test_count_of_non_finite_values() -> None:
