@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -211,7 +212,7 @@ class Verdicts:
 
     def _hint_of_network(self, name: str, short: str) -> str:
         """Every layer is right by itself: what the network makes of them is not."""
-        cases = []
+        cases, alone = [], []
         for trial in self.trials:
             tensor = trial.tensors[name]
             if not any(comparison.failed for comparison in tensor.comparisons):
@@ -221,19 +222,13 @@ class Verdicts:
             if case is None:
                 return ""
             penalty = 0.0 if name == INPUTS else penalty_gradient(trial.twins[0].network, name)
-            cases.append(
-                Case(
-                    case.examined,
-                    short,
-                    tensor.analytic,
-                    case.numeric + penalty,
-                    case.before,
-                    case.previous,
-                    case.l2,
-                    of_network=True,
-                )
+            whole = replace(
+                case, analytic=tensor.analytic, numeric=case.numeric + penalty, of_network=True
             )
-        return best_hint(cases).text
+            cases.append(whole)
+            alone.append(replace(case, analytic=tensor.analytic - penalty))
+        hint = best_hint(cases)
+        return (hint if hint.known else best_hint(alone)).text
 
 
 def _verdict(comparisons: Sequence[Comparison]) -> Verdict:

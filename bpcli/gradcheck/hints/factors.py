@@ -28,12 +28,28 @@ def constant(case: Case) -> Iterator[Candidate]:
     if factor < 0:
         name, key = f"sign flipped, and {name}", f"sign flipped, and {key}"
     yield Candidate(name, factor * case.numeric, key)
+    # what it stands for under one condition alone was a coincidence
+    yield Candidate(f"a constant factor of {_shown(factor)}", factor * case.numeric)
+
+
+def _shown(factor: float) -> str:
+    """With the digits that tell it from 1."""
+    off = factor - 1
+    return f"{factor:.6g}" if abs(off) > 1e-5 else f"1 {'-' if off < 0 else '+'} {abs(off):.2g}"
 
 
 def value_by_value(case: Case) -> Iterator[Candidate]:
-    """Each value changed by itself: clipped, without its sign, or with a number added."""
+    """Each value changed by itself: rounded, clipped, without its sign, or with a number added."""
+    size = float(np.abs(case.numeric).max(initial=0.0))
+    for kind in (np.float16, np.float32):
+        stored = np.array_equal(case.analytic, case.analytic.astype(kind))
+        rounding = 64 * float(np.finfo(kind).eps) * size
+        if stored and case.analytic.any() and np.abs(case.error).max(initial=0.0) <= rounding:
+            name = np.dtype(kind).name
+            yield Candidate(f"its values are {name} numbers: computed or kept so", case.analytic)
+            return
     largest = float(np.abs(case.analytic).max(initial=0.0))
-    if largest < float(np.abs(case.numeric).max(initial=0.0)):
+    if largest < size:
         text = f"every value beyond ±{largest:.6g} is clipped there"
         yield Candidate(text, np.clip(case.numeric, -largest, largest), "clipped")
     if case.numeric.size > 1:
@@ -45,7 +61,7 @@ def value_by_value(case: Case) -> Iterator[Candidate]:
 
 def _named(case: Case, factor: float) -> tuple[str, str]:
     """What a factor stands for, and the same without its value."""
-    batch, shown = case.batch, f"{factor:.6g}"
+    batch, shown = case.batch, _shown(factor)
     positions = math.prod(case.outputs.shape[1:-1])
     means = (
         (batch, "batch"),

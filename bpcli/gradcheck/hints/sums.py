@@ -25,6 +25,7 @@ def too_many_axes(case: Case) -> Iterator[Candidate]:
             yield Candidate(f"summed over {which}", spread)
             size = case.numeric.size // total.size
             yield Candidate(f"averaged over {which}", spread / size)
+            yield Candidate(f"averaged over {which} and the batch", spread / size / case.batch)
 
 
 def overwritten(case: Case) -> Iterator[Candidate]:
