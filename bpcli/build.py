@@ -129,8 +129,8 @@ def _layers(spec: Spec, description: Description) -> tuple[LayerOptions, ...]:
 
 def _check_codes(spec: Spec, description: Description) -> None:
     """Codes need an embedding, an embedding needs codes, and a vector for each of them."""
-    first, count = first_layer(spec), description.vocabulary
-    given, path = getattr(first, "vocabulary", None), "network.0"
+    (first, path), count = first_layer(spec), description.vocabulary
+    given = getattr(first, "vocabulary", None)
     if count is None:
         return
     if not count and takes_codes(spec):
@@ -169,8 +169,26 @@ def _check_outputs(spec: Spec, chain: Chain, description: Description) -> None:
     raise _placed(
         spec,
         last.place,
-        f"{reason}; received {_outputs(chain.output_shape)}, at {last.place} ({last.path})",
+        f"{reason}; received {_outputs(chain.output_shape)}, at {last.place} ({last.path})"
+        f"{_advice(chain, expected)}",
     )
+
+
+def _advice(chain: Chain, expected: Shape) -> str:
+    """Where the outputs have other axes than the targets: which layer should keep, or end, them."""
+    axes = len(chain.output_shape)
+    if axes < len(expected):
+        for node in chain.nodes:
+            if len(node.output_shape) < len(expected) <= len(node.input_shape):
+                last = getattr(node.layer, "returns", "") == "last"
+                cure = "say `return: sequence` there" if last else "leave it out"
+                return f"; {node.layer.path} gives up the positions: {cure}"
+    elif axes > len(expected):
+        readers = (node.layer for node in reversed(chain.nodes) if hasattr(node.layer, "returns"))
+        reader = next(readers, None)
+        cure = f"`return: last` in {reader.path}" if reader and axes == 2 else "flatten"
+        return f"; say {cure}, or global_avg_pool{axes - 1}d, before the layer that gives them"
+    return ""
 
 
 def _outputs(shape: Shape) -> str:

@@ -16,17 +16,17 @@ from bpcli.spec.model import Spec
 LARGEST_CODE = 1 << 24  # beyond that they are numbers, not symbols
 
 
-def first_layer(spec: Spec) -> LayerOptions:
-    """The layer that reads the inputs."""
-    layer = spec.network[0]
+def first_layer(spec: Spec) -> tuple[LayerOptions, str]:
+    """The layer that reads the inputs, and its path in the spec."""
+    layer, path = spec.network[0], "network.0"
     while isinstance(layer, Repeat):
-        layer = layer.layers[0]
-    return layer
+        layer, path = layer.layers[0], f"{path}.repeat.layers.0"
+    return layer, path
 
 
 def takes_codes(spec: Spec) -> bool:
     """Whether the network reads codes and not numbers."""
-    return first_layer(spec).name == "embedding"
+    return first_layer(spec)[0].name == "embedding"
 
 
 def code_inputs(shape: Shape, count: int) -> Inputs:

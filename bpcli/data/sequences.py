@@ -9,6 +9,7 @@ that of its whole file.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,6 +64,7 @@ def describe_sequence(spec: Spec, header: Header) -> Description:
         characters = header.targets.classes
         assert characters is not None
         assert header.examples is not None
+        _check_characters(characters)
         shape, count = (windows.length,), len(windows.starts(0, header.examples))
         output_shape = (windows.asked, len(characters))
         return Description(shape, output_shape, characters, count, len(characters))
@@ -98,20 +100,38 @@ def read_sequence(preparation: Preparation, examples: Examples, missing: str | N
     rows = _prepared(preparation, examples, missing, strict=True)
     part = _part(preparation, rows, (0, len(examples)))
     if not len(part):
-        raise _too_short(preparation, examples.source.name, (0, len(examples)))
+        windows = preparation.windows
+        assert windows is not None
+        needed = windows.rows(rows.targets is not None)
+        raise OptionError(
+            "path",
+            f"{examples.source.name} has {len(examples):,} {_unit(preparation)}, an example takes "
+            f"{needed:,}{_whole(preparation)}; give it more",
+        )
     return part
 
 
 def _too_short(preparation: Preparation, place: str, bound: tuple[int, int]) -> OptionError:
     windows = preparation.windows
     assert windows is not None
-    text = preparation.characters is not None
-    option, rows = ("sequence_length", "characters") if text else ("window", "rows")
-    return OptionError(
-        option,
-        f"{place} has {bound[1] - bound[0]:,} {rows}, an example takes "
-        f"{windows.ahead + windows.asked:,} without gaps; give it more, or make `{option}` shorter",
+    option, others = "sequence_length", ""
+    if preparation.characters is None:
+        option, others = "window", " or `horizon`" if windows.asked > 1 else ""
+    message = (
+        f"{place} has {bound[1] - bound[0]:,} {_unit(preparation)}, an example takes "
+        f"{windows.rows(True):,}{_whole(preparation)}; give it more, or make "
+        f"`{option}`{others} shorter"
     )
+    return OptionError("horizon" if others and windows.asked > windows.length else option, message)
+
+
+def _unit(preparation: Preparation) -> str:
+    return "rows" if preparation.characters is None else "characters"
+
+
+def _whole(preparation: Preparation) -> str:
+    """A text has no gaps."""
+    return " without gaps" if preparation.characters is None else ""
 
 
 # fitting
@@ -120,6 +140,7 @@ def _too_short(preparation: Preparation, place: str, bound: tuple[int, int]) -> 
 def _fit_text(spec: Spec, examples: Examples, windows: Windows) -> Preparation:
     assert isinstance(examples.source, Text)
     vocabulary = examples.source.vocabulary
+    _check_characters(vocabulary)
     return Preparation(
         code_inputs((windows.length,), len(vocabulary)),
         Targets(
@@ -134,6 +155,16 @@ def _fit_text(spec: Spec, examples: Examples, windows: Windows) -> Preparation:
         ),
         windows,
     )
+
+
+def _check_characters(characters: Sequence[str]) -> None:
+    """As of classes: with a single one the loss is 0 whatever the network does."""
+    if len(characters) < 2:
+        raise OptionError(
+            "path",
+            f"a text needs two or more different characters, this one is {characters[0]!r} "
+            "throughout; there is nothing to predict",
+        )
 
 
 def _fit_series(spec: Spec, examples: Examples, windows: Windows, rows: Array) -> Preparation:

@@ -33,8 +33,11 @@ class Windows:
         Their inputs may reach back to rows before ``begin``: a forecast knows its past. Without
         ``targets`` the inputs alone must lie before ``end``.
         """
-        needed = max(self.length, self.ahead + self.asked) if targets else self.length
-        return np.arange(max(0, begin - self.ahead), end - needed + 1, self.step)
+        return np.arange(max(0, begin - self.ahead), end - self.rows(targets) + 1, self.step)
+
+    def rows(self, targets: bool) -> int:
+        """How many rows an example takes, with its targets or without."""
+        return max(self.length, self.ahead + self.asked) if targets else self.length
 
     def to_dict(self) -> dict[str, int]:
         return asdict(self)

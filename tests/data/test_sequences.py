@@ -158,8 +158,38 @@ TEXT_MISTAKES = [
     ("path: a.txt, sequence_length: 4", "cross_entropy", "[{embedding: 2}, {dense: 3}]",
      ":2:27: cross_entropy on these data needs outputs of shape (4, 4), at each position one for "
      "each of the 4 characters; received outputs of shape (4, 3)"),
+    ("path: a.txt, sequence_length: 4", "cross_entropy",
+     "[{repeat: {times: 2, layers: [{lstm: 4}]}}, {dense: 4}]",
+     ":2:40: text needs an embedding first, like `embedding: 32`; received lstm, at "
+     "network.0.repeat.layers.0"),
+    ("path: a.txt, sequence_length: 4", "cross_entropy",
+     "[{repeat: {times: 1, layers: [{embedding: {dimension: 2, vocabulary: 3}}]}}, {dense: 4}]",
+     ":2:79: vocabulary must be at least 4, as the data have; received 3, at "
+     "network.0.repeat.layers.0.embedding.vocabulary"),
+    ("path: a.txt, sequence_length: 4", "cross_entropy",
+     "[{embedding: 2}, {lstm: {units: 3, return: last}}, dropout, {dense: 4}]",
+     ":2:70: cross_entropy on these data needs outputs of shape (4, 4), at each position one for "
+     "each of the 4 characters; received 4 outputs, at network.3 (dense_1); lstm_1 gives up the "
+     "positions: say `return: sequence` there"),
+    ("path: a.txt, sequence_length: 4", "cross_entropy",
+     "[{embedding: 2}, flatten, {dense: 4}]",
+     ":2:36: cross_entropy on these data needs outputs of shape (4, 4), at each position one for "
+     "each of the 4 characters; received 4 outputs, at network.2 (dense_1); flatten_1 gives up "
+     "the positions: leave it out"),
+    ("path: a.txt, sequence_length: 4", "cross_entropy",
+     "[{embedding: 2}, {gru: {units: 3, return: last}}, {gru: 3}, {dense: 4}]",
+     ":2:60: gru reads a sequence, (time, features), received shape (3,); text needs an embedding "
+     "first, a table `shape: [time, features]`, and a recurrent layer before this one `return: "
+     "sequence`, at network.2 (gru_2)"),
+    ("path: a.txt, sequence_length: 4", "cross_entropy",
+     "[{embedding: 2}, {residual: [{gru: {units: 2, return: last}}]}, {dense: 4}]",
+     ":2:27: residual adds its input to what its layers give, so both must have one shape: "
+     "expected (4, 2), received (2,); say `return: sequence` in gru_1, at network.1 (residual_1)"),
+    ("path: one.txt, sequence_length: 4", "cross_entropy", "[{embedding: 2}, {dense: 1}]",
+     ":1:14: a text needs two or more different characters, this one is 'a' throughout"),
     ("path: a.txt, sequence_length: 4000", "cross_entropy", "[{embedding: 2}, {dense: 4}]",
-     ":1:38: the train part has 80 characters, an example takes 4,001"),
+     ":1:38: the train part has 80 characters, an example takes 4,001; give it more, or make "
+     "`sequence_length` shorter, at data.sequence_length"),
     ("path: a.txt, sequence_length: 4, scale: standard", "cross_entropy", "[{embedding: 2}]",
      ":1:48: scale is for numbers"),
     ("path: a.txt, sequence_length: 4, target: x", "cross_entropy", "[{embedding: 2}]",
@@ -178,6 +208,7 @@ def test_mistakes_with_texts(
     tmp_path: Path, data: str, loss: str, network: str, message: str
 ) -> None:
     write(tmp_path / "a.txt", "abc\n" * 20)
+    write(tmp_path / "one.txt", "a" * 80)
     with pytest.raises(SpecError) as caught:
         prepare(spec_of(tmp_path, data, loss=loss, network=network))
     assert f"spec.yaml{message}" in str(caught.value)
@@ -310,7 +341,23 @@ SERIES_MISTAKES = [
     ("path: s.csv, window: 2, shape: [2]", "mse", "shape is not for text and series"),
     ("path: s.csv, window: 2", "cross_entropy", "a series is forecast with a loss of numbers"),
     ("path: s.csv, window: 2, target: day", "mse", "the target of a series must hold numbers"),
-    ("path: s.csv, window: 50", "mse", "the train part has 40 rows, an example takes 51"),
+    (
+        "path: s.csv, window: 50",
+        "mse",
+        "the train part has 40 rows, an example takes 51 without gaps; give it more, or make "
+        "`window` shorter, at data.window",
+    ),
+    (
+        "path: s.csv, window: 1, horizon: 50",
+        "mse",
+        "make `window` or `horizon` shorter, at data.horizon",
+    ),
+    (
+        "path: s.csv, window: 2, validation: {path: short.csv}",
+        "mse",
+        "short.csv has 2 rows, an example takes 3 without gaps; give it more, at "
+        "data.validation.path",
+    ),
     ("path: s.csv, window: 2, split: {test: 0.01}", "mse", "leaves the test part of 40 rows empty"),
     ("path: s.csv, window: 2, horizon: 9, split: {test: 0.1}", "mse", "the test part has 4 rows"),
     ("path: s.csv, window: 2, target: c", "mse", "no column 'c'"),
@@ -321,6 +368,7 @@ SERIES_MISTAKES = [
 def test_mistakes_with_series(tmp_path: Path, data: str, loss: str, message: str) -> None:
     series(tmp_path)
     np.savez(tmp_path / "s.npz", x=np.zeros((4, 2)), y=np.zeros(4))
+    write(tmp_path / "short.csv", "day,a,b\n1,2,3\n2,3,4\n")
     with pytest.raises(SpecError, match=message) as caught:
         load(tmp_path, data, loss=loss)
     assert str(caught.value).startswith("spec.yaml:1:")
@@ -333,3 +381,20 @@ def test_a_series_is_described_by_its_head(tmp_path: Path) -> None:
     assert (description.input_shape, description.output_shape) == ((5, 2), (6,))
     with pytest.raises(BpcliError, match="mse on these data needs 6 outputs; received 1 output"):
         prepare(spec_of(tmp_path, data, loss="mse", network="[flatten, {dense: 1}]"))
+    for layers, advice in {
+        "{gru: 3}, {dense: 6}": "`return: last` in gru_1, or global_avg_pool1d",
+        "{conv1d: 3}, {dense: 6}": "flatten, or global_avg_pool1d",
+    }.items():
+        with pytest.raises(SpecError) as caught:
+            prepare(spec_of(tmp_path, data, loss="mse", network=f"[{layers}]"))
+        assert f"; say {advice}, before the layer that gives them" in str(caught.value)
+
+
+def test_a_forecast_needs_a_window_alone(tmp_path: Path) -> None:
+    series(tmp_path)
+    spec = spec_of(tmp_path, "path: s.csv, target: a, window: 4, horizon: 2", loss="mse")
+    kept = load_data(spec).preparation
+    write(tmp_path / "new.csv", "a\n1\n2\n3\n")
+    for targets, needed in ((False, 4), (True, 6)):
+        with pytest.raises(DataError, match=rf"new\.csv has 3 rows, an example takes {needed} wit"):
+            read_part(spec, kept, tmp_path / "new.csv", targets=targets)

@@ -46,12 +46,19 @@ class Residual(Layer, spec.Residual):
         skip = self.skip.output_shape(input_shape) if self.skip else input_shape
         inner = self.chain.output_shape
         if skip != inner:
-            advice = "" if self.skip else " or `projection: true` for another last axis"
             raise ShapeError(
                 f"residual adds its input to what its layers give, so both must have one shape: "
-                f"expected {skip}, received {inner}; give the last layer that size{advice}"
+                f"expected {skip}, received {inner}; {self._advice(skip)}"
             )
         return inner
+
+    def _advice(self, skip: Shape) -> str:
+        for node in self.chain.nodes:
+            if len(node.output_shape) < len(skip):
+                last = getattr(node.layer, "returns", "") == "last"
+                return f"say `return: sequence` in {node.name}" if last else f"without {node.name}"
+        other = "" if self.skip else " or `projection: true` for another last axis"
+        return f"give the last layer that size{other}"
 
     def forward(
         self, inputs: Array, parameters: Views, *, training: bool, random: Any

@@ -13,5 +13,6 @@ def require_sequence(layer: Layer, input_shape: Shape) -> None:
     received = f"shape {input_shape}" if input_shape else "a single number per example"
     raise ShapeError(
         f"{layer.name} reads a sequence, (time, features), received {received}; text needs an "
-        "embedding first, a table `shape: [time, features]`"
+        "embedding first, a table `shape: [time, features]`, and a recurrent layer before this one "
+        "`return: sequence`"
     )
