@@ -28,7 +28,8 @@ def generate(
     p(next) ∝ exp(logit / temperature): 1 as it was learned, lower is more cautious, 0 always takes
     the most likely. The network sees as many characters as an example of its training had, the
     last ones; without a prompt it begins after a line's end. Same seed, same text. Raises DataError
-    on a run that was not trained on text, and on characters that it does not know.
+    on a run that was not trained on text, on characters that it does not know, and on a network
+    whose outputs are not finite.
     """
     vocabulary = preparation.characters
     if vocabulary is None:
@@ -47,19 +48,33 @@ def _continue(
 ) -> Iterator[str]:
     (window,) = network.chain.input_shape
     for _ in range(length):
-        logits = network.predict(np.array([codes[-window:]]))[0, -1]
-        codes.append(_draw(logits.astype(np.float64), temperature, random))
+        codes.append(_draw(_logits(network, codes[-window:]), temperature, random))
         yield vocabulary[codes[-1]]
+
+
+def _logits(network: Network, codes: list[int]) -> Array:
+    """Of the character after these."""
+    with np.errstate(all="ignore"):  # seen right below
+        logits: Array = network.predict(np.array([codes]))[0, -1].astype(np.float64)
+    if not np.isfinite(logits.max()):  # -inf for some is well: they never come
+        raise DataError(
+            f"the network must expect the next character, a finite number for the most likely, "
+            f"received {logits.max():g}: its training did not go well; see what diagnose says of it"
+        )
+    return logits
 
 
 def _draw(logits: Array, temperature: float, random: Generator) -> int:
     if temperature == 0:
         return int(logits.argmax())
-    chances = np.exp((logits - logits.max()) / temperature)
+    with np.errstate(over="ignore"):  # at a tiny temperature all others are infinitely less likely
+        chances = np.exp((logits - logits.max()) / temperature)
     return int(random.choice(len(chances), p=chances / chances.sum()))
 
 
 def _codes(text: str, vocabulary: tuple[str, ...]) -> list[int]:
+    """Line ends are one character, as in the text that was trained on."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     codes: list[int] = encode(text, vocabulary).tolist()
     if -1 in codes:
         raise DataError(

@@ -70,6 +70,31 @@ def test_same_seed_same_text() -> None:
     assert all(map(len, texts))
 
 
+def test_line_ends_of_a_prompt_are_those_of_a_text() -> None:
+    for prompt in ("a\r\n", "a\r", "a\n"):
+        assert text(ALPHABET, preparation(), prompt, length=3, temperature=0) == "abc"
+
+
+@pytest.mark.parametrize("temperature", [1e-320, 1e-30, 0.0])
+def test_a_tiny_temperature_is_none(temperature: float) -> None:
+    assert text(ALPHABET, preparation(), "b", length=4, temperature=temperature) == "c\nab"
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_network_that_expects_nothing_writes_nothing(value: float, temperature: float) -> None:
+    broken = network([[0.0] * 4] * 4)
+    broken.parameters["dense_1.weight"][:, 1] = value
+    with pytest.raises(DataError, match=r"a finite number .* received (nan|inf)"):
+        text(broken, preparation(), length=3, temperature=temperature)
+
+
+def test_a_character_that_never_comes() -> None:
+    silent = network([[0.0] * 4] * 4)
+    silent.parameters["dense_1.bias"][1] = -np.inf
+    assert set(text(silent, preparation(), length=60)) == set("\nbc")
+
+
 def test_characters_come_one_by_one() -> None:
     endless = generate(ALPHABET, preparation(), "a", length=10**12, temperature=0)
     assert "".join(islice(endless, 5)) == "bc\nab"
