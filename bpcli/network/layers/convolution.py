@@ -16,6 +16,7 @@ from bpcli.network import threads
 from bpcli.network.layer import Array, Declared, Layer, Shape, Views
 from bpcli.network.layers.patches import Patches
 from bpcli.network.layers.windows import Axis, windows
+from bpcli.network.sums import column_sums
 from bpcli.spec import layers as spec
 
 Axes = tuple[Axis, ...]
@@ -68,6 +69,8 @@ class Convolution(Layer, spec.ConvolutionOptions):
     ) -> Array | None:
         inputs, delta = cache, output_gradient
         axes = windows(self, inputs.shape[1:], "kernel")
+        if self.needs_input_gradient and all(axis.stride == 1 for axis in axes):
+            return self._backward_together(inputs, axes, delta, parameters, gradients)
         gradient = self._multiply_transposed(inputs, axes, delta, one=bool(self.bias))
         if self.bias:
             gradients["bias"][...] = gradient[-1]
@@ -77,6 +80,31 @@ class Convolution(Layer, spec.ConvolutionOptions):
             return None
         input_gradient = self.buffer("input_gradient", inputs.shape, inputs.dtype)
         self._convolve_back(delta, axes, parameters["weight"], input_gradient)
+        return input_gradient
+
+    def _backward_together(
+        self, x: Array, axes: Axes, delta: Array, parameters: Views, gradients: Views
+    ) -> Array:
+        """Without a stride the windows of δ that give ∂L/∂x give ∂L/∂W too: with D the windows, one
+        a row for each place of x, that is xᵀ D, its taps flipped; no windows of x are made."""
+        ((taps, _, back),) = (zip(*phase, strict=True) for phase in product(*map(_phases, axes)))
+        channels, filters = parameters["weight"].shape[-2:]
+        matrix = np.swapaxes(parameters["weight"][taps], -1, -2).reshape(-1, channels)
+        input_gradient = self.buffer("input_gradient", x.shape, x.dtype)
+
+        def work(part: slice) -> Array:
+            total = np.zeros((channels, len(matrix)), delta.dtype)
+            share = np.empty_like(total)
+            for where, block in self._patches(part, back, delta, False).blocks(delta[part]):
+                np.matmul(block, matrix, out=_rows(input_gradient[part][where]))
+                np.add(total, np.matmul(_rows(x[part][where]).T, block, out=share), out=total)
+            return total
+
+        total = np.add.reduce(threads.run(work, _parts(delta, back)))
+        shape = (channels, *(axis.size for axis in axes), filters)
+        gradients["weight"][taps] = np.moveaxis(total.reshape(shape), 0, -2)
+        if self.bias:
+            column_sums(_rows(delta), gradients["bias"])
         return input_gradient
 
     def _convolve_back(
@@ -130,6 +158,10 @@ class Convolution(Layer, spec.ConvolutionOptions):
                 self._made.clear()
             self._made[key] = Patches(axes, x.shape[-1], x.dtype, one=one)
         return self._made[key]
+
+
+def _rows(array: Array) -> Array:
+    return array.reshape(-1, array.shape[-1])
 
 
 def _parts(x: Array, axes: Axes) -> list[slice]:
