@@ -81,17 +81,19 @@ class Lstm(Recurrent, spec.Lstm):
         return delta
 
     def _local_derivatives(self, cache: Any) -> tuple[Array, Array]:
-        """∂hₜ/∂cₜ, and what δi, δf, δg and δo take times ∂cₜ or ∂L/∂hₜ; of all steps at once."""
+        """∂hₜ/∂cₜ, and what δi, δf, δg and δo take times ∂cₜ or ∂L/∂hₜ; step by step, while its
+        arrays are in the cache."""
         _, gates, rests, cells, squashed = cache
         derivatives = self.buffer("derivatives", gates.shape, gates.dtype)
-        i, _, g, o = np.moveaxis(gates, 1, 0)
-        np.multiply(gates, rests, out=derivatives)
-        _tanh_slope(g, derivatives[:, 2])
-        for k, factor in enumerate((g, cells[:-1], i, squashed)):
-            np.multiply(derivatives[:, k], factor, out=derivatives[:, k])
         by_cell = self.buffer("by_cell", squashed.shape, squashed.dtype)
-        _tanh_slope(squashed, by_cell)
-        np.multiply(by_cell, o, out=by_cell)
+        for t, slopes in enumerate(derivatives):
+            i, _, g, o = gates[t]
+            np.multiply(gates[t], rests[t], out=slopes)
+            _tanh_slope(g, slopes[2])
+            for slope, factor in zip(slopes, (g, cells[t], i, squashed[t]), strict=True):
+                np.multiply(slope, factor, out=slope)
+            _tanh_slope(squashed[t], by_cell[t])
+            np.multiply(by_cell[t], o, out=by_cell[t])
         return by_cell, derivatives
 
 

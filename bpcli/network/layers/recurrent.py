@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from bpcli.network import threads
 from bpcli.network.initializers import per_block
 from bpcli.network.layer import Array, Declared, Layer, Shape, Views
 from bpcli.network.layers.sequence import require_sequence
@@ -38,6 +39,7 @@ class Recurrent(Layer, RecurrentOptions):
     """
 
     gates = 1
+    shares_work = True
 
     def run(self, rows: Array, states: Array, parameters: Views) -> Any:
         """Writes every hₜ into ``states[t + 1]``, a view into ``rows``; returns its cache."""
@@ -97,7 +99,7 @@ class Recurrent(Layer, RecurrentOptions):
         if not self.needs_input_gradient:
             return None
         by_time = self.buffer("input_gradient_by_time", (time, count, features), dtype)
-        np.matmul(delta, parameters["weight"].T, out=by_time.reshape(-1, features))
+        threads.matmul(delta, parameters["weight"].T, out=by_time.reshape(-1, features))
         input_gradient = self.buffer("input_gradient", (count, time, features), dtype)
         np.copyto(input_gradient, by_time.swapaxes(0, 1))
         return input_gradient
@@ -120,7 +122,7 @@ class Recurrent(Layer, RecurrentOptions):
         rows = rows.reshape(len(delta), -1)
         shape = (rows.shape[1], delta.shape[1])
         stack = self.buffer(f"gradient {names[0]}", shape, delta.dtype)
-        np.matmul(rows.T, delta, out=stack)
+        threads.matmul(rows.T, delta, out=stack)
         for name, place in self._places(names, gradients):
             if name in gradients:
                 gradients[name][...] = stack[place].reshape(gradients[name].shape)
