@@ -2,6 +2,7 @@
 
     python tests/benchmarks/scaling.py            all tables
     python tests/benchmarks/scaling.py depth      one
+    python tests/benchmarks/scaling.py --plot FILE.svg      a picture too (with matplotlib)
 
 Each row gives the step's time, what it is per multiply-add and per layer, and forward and backward
 apart. One of the two stays alike where the cost grows in proportion: small networks pay for their
@@ -49,6 +50,7 @@ def batch() -> Iterator[Row]:
 TABLES: dict[str, Callable[[], Iterator[Row]]] = {
     table.__name__: table for table in (parameters, depth, batch)
 }
+UNITS = {"parameters": "parameters", "depth": "layers", "batch": "examples a batch"}
 
 
 class Times(NamedTuple):
@@ -92,32 +94,62 @@ def products(workload: Workload) -> tuple[int, int]:
     return sum(each), 2 * sum(each) - each[0]
 
 
+def plot(tables: dict[str, list[tuple[float, float]]], file: str) -> None:
+    """Each table's step times over what it varies, on logarithmic axes, beside a straight
+    proportion through the last point."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3.4 * len(tables), 3.2), layout="constrained")
+    for axes, (name, points) in zip(
+        figure.subplots(1, len(tables), squeeze=False)[0], tables.items(), strict=True
+    ):
+        x, milliseconds = zip(*points, strict=True)
+        axes.loglog(x, milliseconds, "o-", color="C0", label="a step")
+        proportion = [milliseconds[-1] * each / x[-1] for each in x]
+        axes.loglog(x, proportion, "--", color="0.6", label="in proportion")
+        axes.set(xlabel=UNITS[name], ylim=(min(milliseconds) / 3, max(milliseconds) * 2))
+    figure.axes[0].set_ylabel("milliseconds")
+    figure.axes[0].legend(frameon=False)
+    figure.savefig(file)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=", ".join(TABLES))
     parser.add_argument("--seconds", type=float, default=0.5, help="of each row")
+    parser.add_argument("--plot", metavar="FILE", help="a picture of the tables")
     arguments = parser.parse_args()
     unknown = set(arguments.tables) - set(TABLES)
     if unknown:
         parser.error(f"a table is one of {', '.join(TABLES)}, received {min(unknown)}")
-    for name in arguments.tables or TABLES:
+    points = {name: show(name, arguments.seconds) for name in arguments.tables or TABLES}
+    if arguments.plot:
+        plot(points, arguments.plot)
+
+
+def show(name: str, seconds: float) -> list[tuple[float, float]]:
+    """Prints a table; returns (what it varies, milliseconds of a step) of each row."""
+    print(
+        f"{name:20} {'parameters':>11} {'step, µs':>10} {'ps/mul-add':>10} {'µs/layer':>9} "
+        f"{'backward:forward':>16} {'of products':>11}"
+    )
+    points = []
+    for label, workload in TABLES[name]():
+        times, count = measure(workload, seconds)
+        forward, backward = products(workload)
+        layers = len(workload.sizes) - 1
         print(
-            f"{name:20} {'parameters':>11} {'step, µs':>10} {'ps/mul-add':>10} {'µs/layer':>9} "
-            f"{'backward:forward':>16} {'of products':>11}"
+            f"{label:20} {count:11,} {times.step * 1e6:10.1f} "
+            f"{times.step * 1e12 / (forward + backward):10.1f} {times.step * 1e6 / layers:9.1f} "
+            f"{times.backward / times.forward:16.2f} {backward / forward:11.2f}",
+            flush=True,
         )
-        for label, workload in TABLES[name]():
-            times, count = measure(workload, arguments.seconds)
-            forward, backward = products(workload)
-            print(
-                f"{label:20} {count:11,} {times.step * 1e6:10.1f} "
-                f"{times.step * 1e12 / (forward + backward):10.1f} "
-                f"{times.step * 1e6 / (len(workload.sizes) - 1):9.1f} "
-                f"{times.backward / times.forward:16.2f} {backward / forward:11.2f}",
-                flush=True,
-            )
-        print()
+        varied = {"parameters": count, "depth": layers, "batch": workload.batch_size}[name]
+        points.append((varied, times.step * 1e3))
+    print()
+    return points
 
 
 if __name__ == "__main__":
