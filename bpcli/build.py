@@ -186,8 +186,8 @@ def _advice(chain: Chain, expected: Shape) -> str:
     elif axes > len(expected):
         readers = (node.layer for node in reversed(chain.nodes) if hasattr(node.layer, "returns"))
         reader = next(readers, None)
-        cure = f"`return: last` in {reader.path}" if reader and axes == 2 else "flatten"
-        return f"; say {cure}, or global_avg_pool{axes - 1}d, before the layer that gives them"
+        cure = f"say `return: last` in {reader.path}, or put" if reader and axes == 2 else "put"
+        return f"; {cure} flatten or global_avg_pool{axes - 1}d before {chain.nodes[-1].layer.path}"
     return ""
 
 

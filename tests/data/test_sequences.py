@@ -382,12 +382,12 @@ def test_a_series_is_described_by_its_head(tmp_path: Path) -> None:
     with pytest.raises(BpcliError, match="mse on these data needs 6 outputs; received 1 output"):
         prepare(spec_of(tmp_path, data, loss="mse", network="[flatten, {dense: 1}]"))
     for layers, advice in {
-        "{gru: 3}, {dense: 6}": "`return: last` in gru_1, or global_avg_pool1d",
-        "{conv1d: 3}, {dense: 6}": "flatten, or global_avg_pool1d",
+        "{gru: 3}, {dense: 6}": "say `return: last` in gru_1, or put",
+        "{conv1d: 3}, {dense: 6}": "put",
     }.items():
         with pytest.raises(SpecError) as caught:
             prepare(spec_of(tmp_path, data, loss="mse", network=f"[{layers}]"))
-        assert f"; say {advice}, before the layer that gives them" in str(caught.value)
+        assert f"; {advice} flatten or global_avg_pool1d before dense_1" in str(caught.value)
 
 
 def test_a_forecast_needs_a_window_alone(tmp_path: Path) -> None:

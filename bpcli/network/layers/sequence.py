@@ -12,7 +12,17 @@ def require_sequence(layer: Layer, input_shape: Shape) -> None:
         return
     received = f"shape {input_shape}" if input_shape else "a single number per example"
     raise ShapeError(
-        f"{layer.name} reads a sequence, (time, features), received {received}; text needs an "
-        "embedding first, a table `shape: [time, features]`, and a recurrent layer before this one "
-        "`return: sequence`"
+        f"{layer.name} reads a sequence, (time, features), received {received}; "
+        f"{_advice(layer, input_shape)}"
     )
+
+
+def _advice(layer: Layer, input_shape: Shape) -> str:
+    if len(input_shape) < 2:
+        return (
+            "text needs an embedding first, a table `shape: [time, features]`, and a recurrent "
+            "layer before this one `return: sequence`"
+        )
+    if layer.name.endswith("1d"):
+        return f"{layer.name.removesuffix('1d')}2d reads images"
+    return "`shape: [time, features]` in data makes sequences of images"
