@@ -1,6 +1,10 @@
 """What a sweep costs beside its jobs: whole commands against bare processes, turn by turn.
 
     python tests/benchmarks/sweep_overhead.py [ROUNDS]
+    python tests/benchmarks/sweep_overhead.py --processor   # seconds of the processor instead
+
+On a machine that others use, the clock says little; what a sweep takes of the processors beside
+what bare processes take does not depend on them.
 
 A bare process trains its share of the jobs in a loop, with the data read once and nothing recorded.
 ``ideal`` is the time of that loop where two such processes share the jobs, without starting them. A
@@ -13,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -138,6 +143,25 @@ def calibrated(folder: Path, seconds: float, jobs: int) -> Load:
     return Load(spec, jobs)
 
 
+def processor() -> None:
+    """Processor time of whole commands, one worker, beside a bare process: 2,000 short jobs."""
+    with tempfile.TemporaryDirectory() as temporary:
+        load = calibrated(Path(temporary), SHORT, 2_000)
+        times = [_processor_seconds(way) for way in (
+            lambda: bare(load, 1), lambda: sweep(load, "--jobs", "1"),
+            lambda: bare(load, 1), lambda: sweep(load, "--jobs", "1"),
+        )]  # fmt: skip
+    alone, whole = times[0] + times[2], times[1] + times[3]
+    print(f"bare {alone / 2:.2f} s, sweep {whole / 2:.2f} s: {whole / alone:.3f}")
+
+
+def _processor_seconds(way: Callable[[], object]) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    way()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def rounds(count: int, ways: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
     """Every way in turn, so often: what slows the machine slows all."""
     found: dict[str, list[float]] = {name: [] for name in ways}
@@ -182,5 +206,7 @@ def _spread(ratios: list[float]) -> str:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--bare"]:
         print(train_bare(sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+    elif sys.argv[1:] == ["--processor"]:
+        processor()
     else:
         main()

@@ -130,10 +130,11 @@ def _show(
 ) -> None:
     from bpcli.report.sweep import grid_chart, summary, sweep_page
     from bpcli.sweep.table import CORRELATION_DEPTHS, figures_of, judged_by
-    from bpcli.sweep.theory import add_correlation_depths
 
     contour, over = wanted.contour, wanted.over
     if CORRELATION_DEPTHS in (wanted.figure, contour[0] if contour else None):
+        from bpcli.sweep.theory import add_correlation_depths
+
         add_correlation_depths(rows, sweep.jobs())
     known = figures_of(rows)
     for name in (wanted.figure, contour[0] if contour else None):
