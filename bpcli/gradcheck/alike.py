@@ -10,18 +10,20 @@ from bpcli.network import Chain, Network, Node
 _EXAMINED = 3  # of each kind: the first, the last and the one between
 
 
-def alike(network: Network) -> frozenset[str]:
-    """The paths of layers that others stand for, with all that is inside of them."""
+def alike(network: Network) -> dict[str, str]:
+    """The layers that others stand for, with all that is inside of them: path -> path of the
+    other."""
     kinds: dict[Hashable, list[Node]] = {}
     for node in network.chain.nodes:
         kinds.setdefault(_kind(node), []).append(node)
-    found = set()
+    found = {}
     for nodes in kinds.values():
         examined = {round(n * (len(nodes) - 1) / (_EXAMINED - 1)) for n in range(_EXAMINED)}
         for place, node in enumerate(nodes):
             if place not in examined:
-                found |= {inner.layer.path for inner in _walk(node)}
-    return frozenset(found)
+                pairs = zip(_walk(node), _walk(nodes[0]), strict=True)
+                found.update((inner.layer.path, other.layer.path) for inner, other in pairs)
+    return found
 
 
 def _kind(node: Node) -> Hashable:

@@ -92,7 +92,8 @@ def quick_check(
             random, _ = _random_trial(network, inputs, targets, own)
             if random is not None:
                 random.examine(elements=False)
-            return tuple(faults([own] if random is None else [own, random], least))
+            found = faults([own] if random is None else [own, random], least)
+            return tuple(_of_all(network, found, passed_over))
         except NonFiniteForward:
             return ()
         except LayerFailure as error:
@@ -100,6 +101,19 @@ def quick_check(
             return (Fault(broken.layer, "", broken.message, file=broken.file, line=broken.line),)
         finally:
             network.gradients.vector[...] = gradients
+
+
+def _of_all(network: Network, found: list[Fault], alike: dict[str, str]) -> list[Fault]:
+    """The faults with those of the layers that the first of their kind stood for, in order."""
+    order = [node.layer.path for node in network.nodes]
+    copies = [
+        replace(fault, layer=path)
+        for path, other in alike.items()
+        for fault in found
+        if fault.layer == other
+    ]
+    place = {path: number for number, path in enumerate([*order, network.loss.name])}
+    return sorted([*found, *copies], key=lambda fault: place[fault.layer])
 
 
 def _check(

@@ -134,8 +134,18 @@ class Functions:
 
     def _lifting(self, function: LayerFunction) -> Lifting | None:
         if function.path not in self._liftings:
-            self._liftings[function.path] = lift(function, self.structure(function))
+            self._liftings[function.path] = self._worthwhile(function)
         return self._liftings[function.path]
+
+    def _worthwhile(self, function: LayerFunction) -> Lifting | None:
+        """The lifting of a layer, where it saves time: over many steps it may not."""
+        structure = self.structure(function)
+        lifting = lift(function, structure)
+        if lifting is None:
+            return None
+        served = filter(lifting.serves, function.targets())
+        one_by_one = sum(seconds(function, structure, target) for target in served)
+        return lifting if lifting.seconds < one_by_one else None
 
 
 class Localisation:
