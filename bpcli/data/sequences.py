@@ -25,7 +25,6 @@ from bpcli.data.sources.text import Text
 from bpcli.data.split import split_in_order
 from bpcli.data.targets import CHARACTERS, NUMERIC_LOSSES, Targets, fit_targets
 from bpcli.data.windows import WindowPart, Windows
-from bpcli.errors import DataError
 from bpcli.spec.data import DataOptions
 from bpcli.spec.model import Spec
 
@@ -234,7 +233,9 @@ def _prepared(
     assert windows is not None
     if preparation.characters is not None:
         if not isinstance(examples.source, Text) or isinstance(examples.inputs, tuple):
-            raise DataError(f"{examples.source.name}: expected a text, as in training")
+            raise OptionError(
+                "path", f"{examples.source.name}: expected a text, as the one that is trained on"
+            )
         return _Rows(examples.inputs, examples.inputs)
     if missing is None:
         usable_rows(examples, None)

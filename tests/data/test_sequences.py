@@ -137,6 +137,18 @@ def test_another_text_keeps_to_the_vocabulary(tmp_path: Path) -> None:
         read_part(spec, kept, tmp_path / "c.txt")
 
 
+def test_a_text_is_tested_on_a_text(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", "abc\n" * 20)
+    write(tmp_path / "b.csv", "x,y\n1,2\n3,4\n")
+    spec = spec_of(tmp_path, "path: a.txt, sequence_length: 4, test: {path: b.csv}")
+    with pytest.raises(SpecError, match=r"^spec\.yaml:1:\d+: .*b\.csv: .* at data\.test\.path$"):
+        load_data(spec)
+    with pytest.raises(DataError, match=r"b\.csv: expected a text"):
+        read_part(
+            spec, load(tmp_path, "path: a.txt, sequence_length: 4").preparation, tmp_path / "b.csv"
+        )
+
+
 def test_a_long_text_is_not_held_twice(tmp_path: Path) -> None:
     write(tmp_path / "a.txt", "The whale, the whale! " * 200_000)  # 4.4 million characters
     tracemalloc.start()

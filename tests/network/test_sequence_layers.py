@@ -69,6 +69,22 @@ def test_a_causal_mask_leaks_nothing(seed: int, time: int, size: float) -> None:
     assert gradient[:, :cut].any()
 
 
+def test_dropout_silences_attention_weights_while_training() -> None:
+    """Where every query likes every key as much, values and outputs are one-hot and nothing is
+    mixed, the outputs are the weights themselves; what is left of them is not normalized again."""
+    time, rate = 40, 0.25
+    network = network_of(spec.Attention(1, dropout=rate, bias=False), shape=(time, time))
+    for name, weight in network.parameters.items():
+        weight[...] = np.eye(time) if name.endswith(("value_weight", "output_weight")) else 0
+    inputs = np.eye(time)[np.newaxis].repeat(3, axis=0)
+    np.testing.assert_allclose(network.forward(inputs), 1 / time, rtol=1e-12)
+    weights = network.forward(inputs, training=True, random=np.random.default_rng(0))
+    kept = weights > 0
+    np.testing.assert_allclose(weights[kept], 1 / time / (1 - rate), rtol=1e-12)
+    assert abs(kept.mean() - (1 - rate)) < 0.025  # four standard deviations of 4,800 draws
+    assert len(np.unique(kept.sum(axis=-1))) > 5  # each row by itself
+
+
 def test_without_the_mask_every_position_is_seen() -> None:
     network = network_of(spec.Attention(2), shape=(3, 4))
     asked = np.zeros((1, 3, 4))
