@@ -16,7 +16,7 @@ def alike(network: Network) -> dict[str, str]:
     kinds: dict[Hashable, list[Node]] = {}
     for node in network.chain.nodes:
         kinds.setdefault(_kind(node), []).append(node)
-    found = {}
+    found: dict[str, str] = {}
     for nodes in kinds.values():
         examined = {round(n * (len(nodes) - 1) / (_EXAMINED - 1)) for n in range(_EXAMINED)}
         for place, node in enumerate(nodes):
