@@ -55,10 +55,7 @@ class OneTensorOff(Network):
 
 
 @pytest.mark.parametrize("mode", ["all", "quick"])
-def test_directions_taken_together_see_what_each_would_see(
-    monkeypatch: pytest.MonkeyPatch, mode: str
-) -> None:
-    monkeypatch.setattr(trial, "_PROJECTION_SECONDS", -1.0)
+def test_directions_taken_together_see_what_each_would_see(mode: str) -> None:
     result = check(network(), *data(), mode=mode)  # type: ignore[arg-type]
     assert result.verdict == "pass"
     assert all(tensor.projections == 1 for tensor in result.parameters)
