@@ -9,7 +9,7 @@ from numpy.random import Generator, default_rng
 
 from bpcli.data import Preparation
 from bpcli.data.sources.text import encode
-from bpcli.errors import DataError
+from bpcli.errors import DataError, ShapeError
 from bpcli.network import Network
 from bpcli.training.metrics import Array
 
@@ -28,8 +28,8 @@ def generate(
     p(next) ∝ exp(logit / temperature): 1 as it was learned, lower is more cautious, 0 always takes
     the most likely. The network sees as many characters as an example of its training had, the
     last ones; without a prompt it begins after a line's end. Same seed, same text. Raises DataError
-    on a run that was not trained on text, on characters that it does not know, and on a network
-    whose outputs are not finite.
+    on a run that was not trained on text, on characters that it does not know, on a prompt that is
+    too short for a layer, and on a network whose outputs are not finite.
     """
     vocabulary = preparation.characters
     if vocabulary is None:
@@ -54,8 +54,12 @@ def _continue(
 
 def _logits(network: Network, codes: list[int]) -> Array:
     """Of the character after these."""
-    with np.errstate(all="ignore"):  # seen right below
-        logits: Array = network.predict(np.array([codes]))[0, -1].astype(np.float64)
+    try:
+        with np.errstate(all="ignore"):  # seen right below
+            logits: Array = network.predict(np.array([codes]))[0, -1].astype(np.float64)
+    except ShapeError as error:  # of a layer that cannot read less than in training
+        (window,) = network.chain.input_shape
+        raise DataError(f"{error}: give a prompt of {window} characters or more") from None
     if not np.isfinite(logits.max()):  # -inf for some is well: they never come
         raise DataError(
             f"the network must expect the next character, a finite number for the most likely, "

@@ -107,6 +107,14 @@ def test_a_network_sees_no_more_than_an_example_of_its_training() -> None:
     assert len(text(reader, preparation(), "abcabcabc", length=5)) == 5
 
 
+def test_a_layer_that_needs_a_longer_prompt() -> None:
+    layers = (spec.Embedding(4, vocabulary=4), spec.AvgPool1d(3, stride=1, padding="same"))
+    reader = Network(layers, CrossEntropy(), (WINDOW,))
+    assert len(text(reader, preparation(), "abc", length=5)) == 5
+    with pytest.raises(DataError, match=r"windows of 3.* give a prompt of 3 characters or more"):
+        text(reader, preparation(), "ab", length=5)
+
+
 def test_what_cannot_be_gone_on_from() -> None:
     with pytest.raises(DataError, match=r"the prompt holds 'é', which the text .* 4 other"):
         generate(ALPHABET, preparation(), "aé", length=3)
