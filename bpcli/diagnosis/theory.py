@@ -22,6 +22,7 @@ from bpcli.network.layer import Array, make_layer
 from bpcli.spec.layers import LAYERS, LayerOptions
 
 _MOST_ROUNDS = 5000
+_HALVINGS = 40  # of an interval of correlations
 _CONVERGED = 1e-12  # relative change
 _SMALLEST, _LARGEST = 1e-24, 1e12  # a variance beyond these shrinks or grows without end
 
@@ -61,15 +62,21 @@ class MeanField:
 
     @property
     def correlation(self) -> float:
-        """c*, to which the correlation of two different examples converges."""
-        c, q = 0.5, self._finite_variance
-        for _ in range(_MOST_ROUNDS):
-            product = pair_moments(self.activation, q, c).product
-            new = min(1.0, (self.weight_variance * product + self.bias_variance) / q)
-            if abs(new - c) < 1e-10:
-                return new
-            c = new
-        return c
+        """c*, to which the correlation of two different examples converges: the fixed point of its
+        map below 1, where that lies above the diagonal left of it, or else 1."""
+        low, high = 0.0, 1 - 1e-7
+        if self._correlation_gain(high) >= 0:
+            return 1.0
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self._correlation_gain(middle) > 0 else (low, middle)
+        return (low + high) / 2
+
+    def _correlation_gain(self, c: float) -> float:
+        """What one layer adds to the correlation c of two examples."""
+        q = self._finite_variance
+        product = pair_moments(self.activation, q, c).product
+        return (self.weight_variance * product + self.bias_variance) / q - c
 
     @property
     def correlation_depth(self) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from dataclasses import fields
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from bpcli.build import plan
 from bpcli.diagnosis.expectation import Activation
@@ -43,24 +45,49 @@ def correlation_depths(spec: Spec) -> float | None:
     activation, σ_w² and σ_b², as most of the network's are; None where fewer than two are alike.
     """
     chain, _ = plan(spec)
-    blocks = list(_blocks(chain.nodes))
-    alike = Counter(block[1:] for block in blocks).most_common(1)
-    if not alike or alike[0][1] < 2:
+    blocks = Counter(_blocks(chain.nodes)).most_common(1)
+    if not blocks or blocks[0][1] < 2:
         return None
-    most, count = alike[0]
-    activation = next(block[0] for block in blocks if block[1:] == most)
-    _, weight_variance, bias_variance = most
-    depth = mean_field(Activation(activation), weight_variance, bias_variance).correlation_depth
+    block, count = blocks[0]
+    depth = _correlation_depth(block)
     return count / depth if depth > 0 else None
 
 
-def _blocks(nodes: Sequence[Node]) -> Iterator[tuple[Any, str, float, float]]:
-    """Of each dense layer that an activation follows: it, its name, σ_w² and σ_b²."""
+class _Block(NamedTuple):
+    """A dense layer and the activation after it; layers of different widths may be equal."""
+
+    options: tuple[object, ...]  # of the activation
+    activation: _Apart
+    weight_variance: float  # σ_w²
+    bias_variance: float  # σ_b²
+
+
+class _Apart:
+    """A layer that plays no part when blocks are compared."""
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Apart)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@lru_cache(maxsize=1000)
+def _correlation_depth(block: _Block) -> float:
+    activation = Activation(block.activation.layer)
+    return mean_field(activation, block.weight_variance, block.bias_variance).correlation_depth
+
+
+def _blocks(nodes: Sequence[Node]) -> Iterator[_Block]:
     for node, following in itertools.pairwise(nodes):
         layer: Any = node.layer
-        if layer.name == "dense" and isinstance(following.layer, activations.Activation):
+        after = following.layer
+        if layer.name == "dense" and isinstance(after, activations.Activation):
             shape, init = flatten(layer.parameters(node.input_shape))["weight"]
             weight = shape[0] * initial_moments(init, shape).square
             bias = initial_moments(layer.bias, (1,)).square if isinstance(layer.bias, Init) else 0.0
-            # to so many digits, layers of different widths have the same
-            yield following.layer, following.layer.name, round(weight, 9), round(bias, 9)
+            options = (after.name, *(getattr(after, each.name) for each in fields(after)[1:]))
+            yield _Block(options, _Apart(after), round(weight, 9), round(bias, 9))
