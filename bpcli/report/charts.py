@@ -46,7 +46,7 @@ class HeatMap:
     cells: Sequence[Sequence[float | None]]
     note: str = ""
     logarithmic: bool = True  # in shade, and in the mean where columns are joined
-    contour: Sequence[tuple[float, float]] = ()  # a line over the cells, in columns and rows
+    contour: Sequence[Points] = ()  # lines over the cells, in columns and rows
     contour_name: str = ""
 
 

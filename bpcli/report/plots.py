@@ -113,7 +113,8 @@ def _heat_map(axes: Any, chart: HeatMap) -> None:
     if chart.contour:
         style = {"color": "white", "linewidth": 3.5}, {"color": "black", "linewidth": 1.5}
         for each, label in zip(style, ("", chart.contour_name), strict=True):
-            axes.plot(*zip(*chart.contour, strict=True), label=label or None, **each)
+            for n, line in enumerate(chart.contour):
+                axes.plot(*zip(*line, strict=True), label=None if n else label or None, **each)
         axes.legend(loc="best")
     axes.figure.colorbar(image, ax=axes, pad=0.01)
 

@@ -99,16 +99,20 @@ def mean(values: Iterable[float | None]) -> float | None:
     return math.fsum(known) / len(known) if known else None
 
 
-def contour_of(grid: Grid, value: float) -> list[tuple[float, float]]:
-    """Where the figure takes the value: (column, row), a place between two columns of each row,
-    linearly between them; only the first crossing of a row."""
-    found = []
+def contour_of(grid: Grid, value: float) -> list[list[tuple[float, float]]]:
+    """Where the figure takes the value: lines of (column, row), places between two columns of each
+    row, linearly between them. One line where the figure rises to the right, one where it falls;
+    of several crossings in a row the first."""
+    rising: list[tuple[float, float]] = []
+    falling: list[tuple[float, float]] = []
     for y, row in enumerate(grid.cells):
         for x, (left, right) in enumerate(itertools.pairwise(row)):
-            if left is not None and right is not None and (left < value) != (right < value):
-                found.append((x + (value - left) / (right - left), float(y)))
-                break
-    return found
+            if left is None or right is None or (left < value) == (right < value):
+                continue
+            line = rising if left < value else falling
+            if not line or line[-1][1] < y:
+                line.append((x + (value - left) / (right - left), float(y)))
+    return [line for line in (falling, rising) if line]
 
 
 def _number(row: Row, figure: str) -> float | None:

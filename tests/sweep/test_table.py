@@ -30,7 +30,15 @@ def test_a_grid_is_the_mean_over_everything_else() -> None:
 def test_a_contour_lies_between_the_columns_about_its_value() -> None:
     cells: list[list[float | None]] = [[-1.0, 3.0, 5.0], [2.0, 3.0, 4.0], [None, -3.0, 1.0]]
     grid = Grid("slope", "x", "y", [0, 1, 2], [0, 1, 2], cells)
-    assert contour_of(grid, 0.0) == [(0.25, 0.0), (1.75, 2.0)]
+    assert contour_of(grid, 0.0) == [[(0.25, 0.0), (1.75, 2.0)]]
+
+
+def test_a_contour_has_a_line_on_either_side_of_a_ridge() -> None:
+    cells: list[list[float | None]] = [[0.0, 4.0, 0.0], [2.0, 2.0, 2.0], [0.0, 2.0, 1.0]]
+    grid = Grid("depth", "x", "y", [0, 1, 2], [0, 1, 2], cells)
+    falling, rising = contour_of(grid, 1.0)
+    assert rising == [(0.25, 0.0), (0.5, 2.0)]
+    assert falling == [(1.75, 0.0)]
 
 
 @pytest.mark.parametrize(

@@ -241,14 +241,12 @@ def heat_map(chart: HeatMap) -> str:
             f'width="{width + 0.3:.1f}" height="{height + 0.3:.1f}"/>'
             for c, cell in enumerate(row)
         ]
+    across, down = width / len(groups[0]), height / len(lines[0])
     contour = [
-        (
-            left + (column + 0.5) / len(groups[0]) * width,
-            _TOP + (row + 0.5) / len(lines[0]) * height,
-        )
-        for column, row in chart.contour
+        [(left + (column + 0.5) * across, _TOP + (row + 0.5) * down) for column, row in points]
+        for points in chart.contour
     ]
-    parts += [_polyline(contour, kind) for kind in ("halo", "contour") if contour]
+    parts += [_polyline(points, kind) for kind in ("halo", "contour") for points in contour]
     parts.append(_column_names(chart, groups, left, width, total))
     data = {
         "heat": True, "left": left, "top": _TOP, "width": round(width, 3), "height": height,
