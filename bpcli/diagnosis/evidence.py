@@ -163,9 +163,17 @@ class Evidence:
         largest = max(self.update_ratios.values(), default=None)
         if any(self.non_finite) or largest is None:
             return how == "high"
-        if how == "high":
-            return largest > 100 * self.thresholds.small_update
+        if how == "high":  # units that a first step threw out to where they are flat stand still
+            first = max(self._early_ratios(), default=0.0)
+            return max(largest, first) > 100 * self.thresholds.small_update
         return largest < self.thresholds.large_update
+
+    def _early_ratios(self) -> Iterator[float]:
+        for moment in self.early():
+            for name in self.trunk:
+                ratio = moment.figures.get(name, {}).get("update_ratio")
+                if ratio is not None and math.isfinite(ratio):
+                    yield ratio
 
     @property
     def fails(self) -> bool | None:
