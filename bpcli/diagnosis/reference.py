@@ -126,7 +126,7 @@ def _plain_learners(spec: Spec, dataset: Dataset, steps: int) -> list[tuple[Tria
     plain, own_chance = _plain_data(spec, dataset)
     learner = replace(
         spec,
-        network=_plain_layers(plain.train, hidden=not _is_linear(spec.network)),
+        network=_plain_layers(plain, hidden=not _is_linear(spec.network)),
         loss=MeanSquaredError() if _numeric(dataset) else spec.loss,
         dtype="float32",
         schedule=ConstantRate(),
@@ -218,14 +218,18 @@ def _is_linear(network: Sequence[layers.LayerOptions]) -> bool:
     )  # fmt: skip
 
 
-def _plain_layers(train: Part, *, hidden: bool = True) -> tuple[layers.LayerOptions, ...]:
-    outputs = train.targets.shape[-1] if train.targets.dtype.kind == "f" else None
-    if outputs is None:
-        outputs = int(train.targets.max()) + 1
+def _plain_layers(plain: Dataset, *, hidden: bool = True) -> tuple[layers.LayerOptions, ...]:
+    """Codes and classes are those of the data: a held-back part may have some of its own."""
+    train, preparation = plain.train, plain.preparation
+    classes = preparation.targets.classes
+    if train.targets.dtype.kind == "f":
+        outputs = train.targets.shape[-1]
+    else:
+        assert classes is not None
+        outputs = len(classes)
     body: list[layers.LayerOptions] = []
     if train.inputs.dtype.kind in "iu":
-        vocabulary = int(train.inputs.max()) + 2
-        body.append(layers.Embedding(dimension=16, vocabulary=vocabulary))
+        body.append(layers.Embedding(dimension=16, vocabulary=preparation.inputs.codes))
         if train.targets.shape[1:2] != train.inputs.shape[1:2]:
             body.append(layers.Flatten())
     if hidden:

@@ -169,10 +169,11 @@ def enough(part: Part, most: int) -> int:
 
 
 def sample(part: Part, most: int = _EVALUATED) -> Part:
-    """The part, or examples at equal distances in it."""
-    if len(part) <= most:
+    """The part, or examples at equal distances in it, as the network takes them: windows are cut,
+    and files on disk are read, when a batch is taken."""
+    if len(part) <= most and type(part) is Part:
         return part
-    rows = np.linspace(0, len(part) - 1, most).astype(np.int64)
+    rows = np.linspace(0, len(part) - 1, min(most, len(part))).astype(np.int64)
     inputs, targets = part.take(rows)
     return Part(inputs.copy(), targets.copy())
 

@@ -13,8 +13,9 @@ from bpcli.data import Dataset, load_data
 from bpcli.diagnosis import probe as probing
 from bpcli.diagnosis.prediction import signal_of
 from bpcli.diagnosis.probe import SEEDS_AT_START, Probe, diagnose_spec
+from bpcli.diagnosis.reference import expectation
 from bpcli.diagnosis.thresholds import Thresholds
-from bpcli.diagnosis.trial import run_trial
+from bpcli.diagnosis.trial import run_trial, sample
 from bpcli.diagnosis.verdict import Verdict
 from bpcli.spec import parse_spec
 from bpcli.spec.model import Spec
@@ -164,3 +165,29 @@ def test_inputs_of_any_size_have_a_relative_spread(scale: float) -> None:
     assert plain.spread > 0.1
     expected = plain.spread if scale > 1e-150 else 0.0  # there all squares are 0
     assert scaled.spread == pytest.approx(expected)
+
+
+# sequences, of which an example is cut out when it is taken
+
+
+def test_a_sample_of_a_short_series_holds_its_windows(tmp_path: Path) -> None:
+    values = np.arange(60.0)
+    (tmp_path / "s.csv").write_text("y\n" + "\n".join(map(str, values)) + "\n")
+    data = "{path: s.csv, target: y, window: 4, horizon: 2}"
+    _, dataset, _, _ = made(f"data: {data}\nnetwork: [{{dense: 1}}]\nloss: mse\n", tmp_path)
+    for most, starts in ((100, np.arange(55)), (7, np.arange(0, 55, 9))):
+        part = sample(dataset.train, most)
+        np.testing.assert_array_equal(part.inputs[..., 0], starts[:, np.newaxis] + np.arange(4))
+        np.testing.assert_array_equal(part.targets, starts[:, np.newaxis] + np.arange(4, 6))
+
+
+def test_a_text_whose_held_back_part_has_characters_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("abc" * 60 + "xyz" * 15)
+    data = "{path: a.txt, sequence_length: 5, split: {validation: 0.2}}"
+    network = "[{embedding: 4}, relu, {dense: 6}]"
+    text = f"data: {data}\nnetwork: {network}\nloss: cross_entropy\ntraining: {{epochs: 5}}\n"
+    spec, dataset, _, _ = made(text, tmp_path)
+    assert dataset.train.take(np.arange(len(dataset.train)))[0].max() == 2
+    found = expectation(spec, dataset, 60)
+    assert found.learned_loss_share > 0.5  # after a comes b, then c
+    assert found.learned_score < 0.4  # which says nothing of x, y and z
