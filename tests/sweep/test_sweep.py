@@ -140,9 +140,11 @@ def test_dry_run(tmp_path: Path) -> None:
 def start(spec: Path, folder: Path, *options: str) -> subprocess.Popen[bytes]:
     """A sweep under way, in a group of its own, as a shell starts it."""
     command = [sys.executable, "-m", "bpcli", "sweep", str(spec), "--out", str(folder), *options]
-    return subprocess.Popen(
-        command, env=environment(), stdout=subprocess.DEVNULL, start_new_session=True
-    )
+    with folder.with_suffix(".stderr").open("wb") as said:
+        return subprocess.Popen(
+            command, env=environment(), stdout=subprocess.DEVNULL, stderr=said,
+            start_new_session=True,
+        )  # fmt: skip
 
 
 def workers_of(process: subprocess.Popen[bytes]) -> list[int]:

@@ -94,8 +94,12 @@ def command(
     folder = Path(out) if out else default_folder(template)
     results = Results(folder)
     engine = _engine(dask, workers, request.layers_file, output)
-    with signals_to(_interrupted):
-        progress = run(sweep, engine, results, on_line=_Reporter(output))
+    try:
+        with signals_to(_interrupted):
+            progress = run(sweep, engine, results, on_line=_Reporter(output))
+    except (KeyboardInterrupt, SystemExit):
+        output.tell("", f"what had ended is in {results.path}; the same command goes on from there")
+        raise
     rows = rows_of(results.latest())
     write_csv(folder, rows)
     _show(sweep, rows, progress, folder, wanted, output, html_file, plot_file)
