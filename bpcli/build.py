@@ -16,7 +16,7 @@ from bpcli.data import Dataset, Description, describe, first_layer, load_data, t
 from bpcli.errors import Problem, SpecError
 from bpcli.memory import format_bytes, physical_memory
 from bpcli.network import Chain, LayerError, Network
-from bpcli.network.layer import Shape
+from bpcli.network.layer import Layer, Shape
 from bpcli.network.parameters import flatten
 from bpcli.spec.layers import LAYERS, Embedding, LayerOptions, Repeat
 from bpcli.spec.model import Spec
@@ -175,20 +175,28 @@ def _check_outputs(spec: Spec, chain: Chain, description: Description) -> None:
 
 
 def _advice(chain: Chain, expected: Shape) -> str:
-    """Where the outputs have other axes than the targets: which layer should keep, or end, them."""
+    """Where the outputs have other positions than the targets: which layer should keep, or end,
+    them."""
     axes = len(chain.output_shape)
-    if axes < len(expected):
+    if len(expected) == 2:
         for node in chain.nodes:
-            if len(node.output_shape) < len(expected) <= len(node.input_shape):
-                last = getattr(node.layer, "returns", "") == "last"
-                cure = "say `return: sequence` there" if last else "leave it out"
-                return f"; {node.layer.path} gives up the positions: {cure}"
+            if len(node.output_shape) < 2 or node.output_shape[0] != expected[0]:
+                return f"; {node.layer.path} gives up positions: {_keeping(node.layer)}"
     elif axes > len(expected):
         readers = (node.layer for node in reversed(chain.nodes) if hasattr(node.layer, "returns"))
         reader = next(readers, None)
         cure = f"say `return: last` in {reader.path}, or put" if reader and axes == 2 else "put"
         return f"; {cure} flatten or global_avg_pool{axes - 1}d before {chain.nodes[-1].layer.path}"
     return ""
+
+
+def _keeping(layer: Layer) -> str:
+    """How a layer on a sequence keeps all positions."""
+    if hasattr(layer, "returns"):
+        return "say `return: sequence` there"
+    if hasattr(layer, "stride"):
+        return "say `stride: 1` and `padding: same` there, or leave it out"
+    return "leave it out"
 
 
 def _outputs(shape: Shape) -> str:

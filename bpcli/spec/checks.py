@@ -163,6 +163,13 @@ def scale_of_numbers(sequence_length: int | None, scale: Any) -> str | None:
     return "scale is for numbers; the inputs of a text are codes of characters"
 
 
+@check(DataOptions, at="target_scale")
+def target_scale_of_numbers(sequence_length: int | None, target_scale: Any) -> str | None:
+    if sequence_length is None or target_scale == "none":
+        return None
+    return "target_scale is for numbers; the targets of a text are characters"
+
+
 def _only_for_tables(option: str, path: str | None, value: Any) -> str | None:
     if value is None or (path is not None and _ending(path) not in (".npz", ".txt")):
         return None

@@ -181,13 +181,20 @@ TEXT_MISTAKES = [
     ("path: a.txt, sequence_length: 4", "cross_entropy",
      "[{embedding: 2}, {lstm: {units: 3, return: last}}, dropout, {dense: 4}]",
      ":2:70: cross_entropy on these data needs outputs of shape (4, 4), at each position one for "
-     "each of the 4 characters; received 4 outputs, at network.3 (dense_1); lstm_1 gives up the "
+     "each of the 4 characters; received 4 outputs, at network.3 (dense_1); lstm_1 gives up "
      "positions: say `return: sequence` there"),
     ("path: a.txt, sequence_length: 4", "cross_entropy",
      "[{embedding: 2}, flatten, {dense: 4}]",
      ":2:36: cross_entropy on these data needs outputs of shape (4, 4), at each position one for "
      "each of the 4 characters; received 4 outputs, at network.2 (dense_1); flatten_1 gives up "
-     "the positions: leave it out"),
+     "positions: leave it out"),
+    ("path: a.txt, sequence_length: 4", "cross_entropy",
+     "[{embedding: 2}, {residual: [{conv1d: 2}]}, {max_pool1d: 2}, {dense: 4}]",
+     ":2:71: cross_entropy on these data needs outputs of shape (4, 4), at each position one for "
+     "each of the 4 characters; received outputs of shape (2, 4), at network.3 (dense_1); "
+     "max_pool1d_1 gives up positions: say `stride: 1` and `padding: same` there, or leave it out"),
+    ("path: a.txt, sequence_length: 4, target_scale: standard", "cross_entropy", "[{embedding: 2}]",
+     ":1:55: target_scale is for numbers; the targets of a text are characters"),
     ("path: a.txt, sequence_length: 4", "cross_entropy",
      "[{embedding: 2}, {gru: {units: 3, return: last}}, {gru: 3}, {dense: 4}]",
      ":2:60: gru reads a sequence, (time, features), received shape (3,); text needs an embedding "
