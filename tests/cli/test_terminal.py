@@ -70,3 +70,17 @@ def test_the_cursor_comes_back_when_training_fails(folder: Path) -> None:
     code, sent = on_terminal("train", "small.yaml", folder=folder)
     assert code == 3
     assert sent.rindex(HIDE) < sent.rindex(SHOW)
+
+
+def test_a_text_with_control_characters_commands_no_terminal(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("a\x1bb\tc\n" * 50)
+    (tmp_path / "text.yaml").write_text(
+        "data: {path: data.txt, sequence_length: 4}\n"
+        "network: [{embedding: 2}, {dense: 6}]\n"
+        "loss: cross_entropy\noptimizer: sgd\ntraining: {epochs: 1}\n"
+    )
+    assert on_terminal("train", "text.yaml", "--quiet", folder=tmp_path)[0] == 0
+    code, sent = on_terminal("predict", "runs/text/1", "--length", "40", folder=tmp_path)
+    assert code == 0
+    assert "\\x1b" in sent
+    assert "\x1b" not in sent

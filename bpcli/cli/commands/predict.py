@@ -135,7 +135,7 @@ def _write_on(
     writing: dict[str, Any],
 ) -> None:
     """The prompt and what the network makes of it; shown as it comes."""
-    from bpcli.report.text import plural
+    from bpcli.report.text import plural, printable
     from bpcli.training.files import to_json
     from bpcli.training.generation import generate
 
@@ -143,7 +143,9 @@ def _write_on(
     options |= {option: value for option, value in writing.items() if value is not None}
     characters = generate(trained.network, trained.preparation, prompt, **options)
     if kind == "text" and to is None:
-        for piece in chain((prompt,), characters, ("\n",)):
+        pieces = chain((prompt,), characters, ("\n",))
+        terminal = output.environment.stdout_is_terminal  # it would obey control characters
+        for piece in map(printable, pieces) if terminal else pieces:
             output.write(piece)
         return
     text = prompt + "".join(characters)
