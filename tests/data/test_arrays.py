@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import struct
@@ -341,3 +342,31 @@ def test_images_and_labels_exchanged_or_of_other_number(tmp_path: Path) -> None:
     source = open_source(SourceOptions(images="labels", labels="images"), tmp_path)
     with pytest.raises(DataError, match="is this the file of the images"):
         source.header()
+
+
+# damage that NumPy and zipfile have words of their own for
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("before", "after"), [(b"'<i8'", b"'a08'"), (b"(6,)", b"(6L)"), (b"'<i8'", b"'<a8'")]
+)
+def test_a_header_that_looks_old_is_judged_without_a_warning(
+    tmp_path: Path, before: bytes, after: bytes
+) -> None:
+    np.save(tmp_path / "x.npy", X)
+    np.save(tmp_path / "y.npy", Y.astype("<i8"))
+    content = (tmp_path / "y.npy").read_bytes()
+    assert before in content
+    (tmp_path / "y.npy").write_bytes(content.replace(before, after))
+    with contextlib.suppress(DataError, OptionError):
+        read(tmp_path, inputs="x.npy", targets="y.npy")
+
+
+def test_an_archive_of_a_version_that_there_is_not(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=X, y=Y)
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[content.index(b"PK\x01\x02") + 6] = 206  # "version needed", of the first entry
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"not an \.npz archive, or a damaged one"):
+        read(tmp_path, path="a.npz")

@@ -7,8 +7,10 @@ hold, none that memory cannot hold.
 from __future__ import annotations
 
 import math
+import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from tokenize import TokenError
@@ -73,6 +75,7 @@ class Npz(Source):
         self._array_header(option)  # judged first
         with (
             reading(self.path),
+            _silence(),
             zipfile.ZipFile(self.path) as archive,
             archive.open(self._member(option)) as file,
         ):
@@ -112,8 +115,13 @@ class Npz(Source):
     def _members(self) -> list[zipfile.ZipInfo]:
         if not zipfile.is_zipfile(self.path):
             raise DataError(f"{self.path}: not an .npz archive, or a damaged one")
-        with reading(self.path), zipfile.ZipFile(self.path) as archive:
-            return archive.infolist()
+        try:
+            with reading(self.path), zipfile.ZipFile(self.path) as archive:
+                return archive.infolist()
+        except NotImplementedError as error:  # of a version that there is not
+            raise DataError(
+                f"{self.path}: not an .npz archive, or a damaged one ({error})"
+            ) from None
 
 
 class NpyPair(Source):
@@ -148,9 +156,17 @@ class NpyPair(Source):
 
     def _mapped(self, option: str) -> Array:
         self._array_header(option)
-        with reading(self.paths[option]):
+        with reading(self.paths[option]), _silence():
             mapped = npy.open_memmap(self.paths[option], mode="r")
         return _by_example(mapped) if option == "inputs" else mapped
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """NumPy warns of headers that are old, or damaged so that they look old."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def read_header(file: IO[bytes], place: str, option: str, size: int) -> ArrayHeader:
@@ -158,7 +174,8 @@ def read_header(file: IO[bytes], place: str, option: str, size: int) -> ArrayHea
     try:
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read(file)
+        with _silence():
+            shape, _, dtype = read(file)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, TokenError):
         raise DataError(f"{place}: not a NumPy array, or a damaged one") from None
     allowed = _NUMBERS + (_TEXT if option == "targets" else "")
