@@ -84,6 +84,11 @@ def _chi(slope: float | None) -> float | None:
 DO: dict[str, Callable[[Spec], dict[str, Any]]] = {"train": _train, "diagnose": _diagnose}
 
 
+def forget_data() -> None:
+    """Reads data anew for the next job."""
+    _datasets.clear()
+
+
 def _dataset(spec: Spec) -> Dataset:
     """The data that the spec asks for, kept for the next job that asks for the same."""
     single_output = getattr(spec.network[-1], "units", None) == 1

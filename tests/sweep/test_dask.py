@@ -97,6 +97,12 @@ def test_a_cluster_that_stays_empty_ends_the_sweep(monkeypatch: pytest.MonkeyPat
         cluster.look()
 
 
+def first_steps(results: Results) -> int:
+    """Steps an epoch."""
+    line = next(results.lines())
+    return int(line["steps"]) // int(line["epochs"])
+
+
 @pytest.mark.slow
 def test_data_and_layers_reach_a_worker_without_them_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -117,6 +123,12 @@ def test_data_and_layers_reach_a_worker_without_them_once(
         engine = DaskEngine(cluster.scheduler_address, 1)
         progress = run(sweep, engine, results)
         assert "bpcli" in next(iter(visitor._copies.values()))
+        assert first_steps(results) == 1
+        # the same worker, other data under the same name
+        (tmp_path / "t.csv").write_text("x,y\n" + "1,a\n2,b\n" * 100)
+        results = Results(tmp_path / "again")
+        run(sweep, DaskEngine(cluster.scheduler_address, 1), results)
+        assert first_steps(results) == 7
     assert (progress.done, progress.failed) == (20, 0)
     ((_, file),) = engine._cluster._sent
     assert file.path == str(tmp_path / "t.csv")

@@ -84,7 +84,7 @@ def pack(jobs: list[Job]) -> bytes:
     return pickle.dumps(jobs)
 
 
-_settled: set[Any] = set()  # shipments that this worker has all of
+_settled: list[Any] = []  # the last shipment, if this worker has all of it
 _copies: dict[File, str] = {}  # where files are here
 
 
@@ -101,7 +101,8 @@ def visit(shipment: Shipment, packed: bytes) -> Reply:
         if lacks:
             return Reply(_address(), [], lacks=lacks)
         _load_layers(shipment.layers)
-        _settled.add(known)
+        work.forget_data()  # a file may have changed since an earlier sweep
+        _settled[:] = [known]
     work.copies = {file.path: _copies[file] for file in shipment.files}
     return Reply(_address(), work.run_all(pickle.loads(packed)))
 
