@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from bpcli.benchmark.ceiling import ceiling
-from bpcli.benchmark.memory import peak_memory
 from bpcli.benchmark.phases import PHASES, LayerClock, PhaseClock, RecordingClock
 from bpcli.benchmark.timing import median, repeat
 from bpcli.data import Dataset
 from bpcli.errors import BpcliError
+from bpcli.memory import peak_memory
 from bpcli.network import Network, Node
 from bpcli.network.cost import multiply_adds
 from bpcli.spec.model import Spec

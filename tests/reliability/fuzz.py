@@ -20,7 +20,6 @@ import json
 import math
 import os
 import random
-import resource
 import struct
 import sys
 import tempfile
@@ -43,6 +42,7 @@ from bpcli.cli.run import run as run_program
 from bpcli.data import load_data
 from bpcli.diagnosis.log import diagnose_log
 from bpcli.errors import BpcliError
+from bpcli.memory import peak_memory
 from bpcli.report.diagnosis import diagnosis_report
 from bpcli.spec import load_spec
 from bpcli.spec.initializers import INITIALIZERS
@@ -395,7 +395,7 @@ def campaign(kind: str, inputs: int, seed: int, keep: Path | None = None) -> lis
                     keep.mkdir(parents=True, exist_ok=True)
                     (keep / f"{kind}-{number}-{how}").write_bytes(content)
                 broken.setdefault(key, f"{kind} {number} ({how}): {found}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = (peak_memory() or 0) / 1e6
     if peak > MEGABYTES:
         broken["memory"] = f"{kind}: {peak:.0f} MB"
     print(
