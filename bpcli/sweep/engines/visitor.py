@@ -4,7 +4,6 @@ its jobs."""
 from __future__ import annotations
 
 import hashlib
-import pickle
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -80,8 +79,16 @@ def difference(found: dict[str, Any], wanted: dict[str, Any], what: Iterable[str
 
 
 def pack(jobs: list[Job]) -> bytes:
-    """Jobs for the worker alone to unpack: the scheduler need not know their classes."""
-    return pickle.dumps(jobs)
+    """Jobs for the worker alone to unpack, by Dask's own protocol: the scheduler need not know
+    their classes."""
+    packed: bytes = _protocol().dumps(jobs)
+    return packed
+
+
+def _protocol() -> Any:
+    from distributed.protocol import pickle
+
+    return pickle
 
 
 _settled: list[Any] = []  # the last shipment, if this worker has all of it
@@ -104,7 +111,7 @@ def visit(shipment: Shipment, packed: bytes) -> Reply:
         work.forget_data()  # a file may have changed since an earlier sweep
         _settled[:] = [known]
     work.copies = {file.path: _copies[file] for file in shipment.files}
-    return Reply(_address(), work.run_all(pickle.loads(packed)))
+    return Reply(_address(), work.run_all(_protocol().loads(packed)))
 
 
 def receive(file: File, content: bytes, dask_worker: Any) -> None:
