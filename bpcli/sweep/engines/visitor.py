@@ -86,9 +86,9 @@ def pack(jobs: list[Job]) -> bytes:
 
 
 def _protocol() -> Any:
-    from distributed.protocol import pickle
+    import distributed.protocol.pickle as protocol
 
-    return pickle
+    return protocol
 
 
 _settled: list[Any] = []  # the last shipment, if this worker has all of it
