@@ -39,7 +39,6 @@ class Recurrent(Layer, RecurrentOptions):
     """
 
     gates = 1
-    shares_work = True
 
     def run(self, rows: Array, states: Array, parameters: Views) -> Any:
         """Writes every hₜ into ``states[t + 1]``, a view into ``rows``; returns its cache."""
