@@ -33,11 +33,11 @@ class LiveState:
     name: str = ""
     epochs: int = 0
     total_steps: int = 0
-    first_step: int = 0  # before this session
+    first_step: int = 0  # that a resumed run had taken
     step: int = 0
     epoch: int = 1
     loss: float | None = None
-    examples: int = 0  # seen in this session
+    examples: int = 0  # seen since it began or was resumed
     began: float = field(default_factory=time.monotonic)
     last: EpochEvent | None = None
     best: str = ""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from training.support import InterruptAt
 
 from bpcli.cli.parameters import SpecRequest
 from bpcli.cli.runs import Training, begin, go_on
 from bpcli.diagnosis.finding import Finding
 from bpcli.diagnosis.recorder import Recorder
 from bpcli.diagnosis.watch import Watch
-from bpcli.training import Listener, StepEvent, Trainer
 
 SPEC = """\
 name: deep
@@ -24,20 +24,6 @@ training: {{epochs: 8, batch_size: 16, clip_norm: 1.0}}
 """
 INTERVAL = 3
 STEPS = 80
-
-
-class InterruptAt(Listener):
-    """As Ctrl-C while that step is computed."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def started(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-
-    def stepped(self, step: StepEvent) -> None:
-        if step.step == self.step:
-            self.trainer.interrupt(2)
 
 
 def train(training: Training, stop: int = 0) -> tuple[Finding, ...]:

@@ -75,7 +75,7 @@ def test_most_workers_decide_and_this_machine_is_told_where_it_differs() -> None
 
 
 def test_jobs_of_workers_that_are_gone_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = Client(a=OWN, b=OWN | {"threads": 64})
+    client = Client(a=OWN, c=OWN, b=OWN | {"threads": 64})
     cluster = Cluster(client, "tcp://x", lambda message: None)
     cluster.choose()
     jobs: Any = ["a job"]

@@ -13,7 +13,7 @@ from bpcli.spec.data import DataOptions, Xor
 from bpcli.spec.layers import LAYERS
 from bpcli.spec.model import EarlyStopping, Spec, TrainingOptions
 from bpcli.spec.optimization import LOSSES, OPTIMIZERS, SCHEDULES
-from bpcli.training import RunDirectory, Trainer
+from bpcli.training import Listener, RunDirectory, StepEvent, Trainer
 
 
 class MemoryPart:
@@ -116,3 +116,17 @@ def make_run(folder: Any) -> RunDirectory:
     run = RunDirectory.create(folder, "test")
     run.begin("name: test\n", {}, {})
     return run
+
+
+class InterruptAt(Listener):
+    """As Ctrl-C while that step is computed."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def started(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+
+    def stepped(self, step: StepEvent) -> None:
+        if step.step == self.step:
+            self.trainer.interrupt(2)

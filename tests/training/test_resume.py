@@ -13,7 +13,7 @@ from bpcli.spec.model import Spec
 from bpcli.spec.optimization import OPTIMIZERS, SCHEDULES
 from bpcli.training import Listener, Outcome, RunDirectory, StepEvent, Trainer, checkpoint
 
-from .support import layer, make_run, make_spec, make_trainer
+from .support import InterruptAt, layer, make_run, make_spec, make_trainer
 
 OPTIMIZER = {
     "sgd": OPTIMIZERS["sgd"](0.1),
@@ -118,20 +118,6 @@ def test_resumed_at_every_step_of_all(
     optimizer: str, schedule: str, switches: tuple[str, ...]
 ) -> None:
     check_every_step(spec_of(optimizer, schedule, switches))
-
-
-class InterruptAt(Listener):
-    """As Ctrl-C while that step is computed."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def started(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-
-    def stepped(self, step: StepEvent) -> None:
-        if step.step == self.step:
-            self.trainer.interrupt(2)
 
 
 def files(run: RunDirectory) -> dict[str, Any]:
