@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -219,6 +220,17 @@ def values(network: Network, x: Array) -> tuple[Array, Array]:
     return y, network.gradients.vector.copy()
 
 
+@pytest.fixture
+def blas_as_before() -> Iterator[None]:
+    """For the next test: BLAS gets back as many threads as the network was told there are."""
+    blas = threads._blas()
+    before = blas.threads() if blas else 1
+    yield
+    if blas:
+        blas.limit(before)
+
+
+@pytest.mark.usefixtures("blas_as_before")
 def test_threads_change_only_the_rounding_and_repeat_themselves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -19,6 +19,12 @@ from bpcli.sweep.sweep import Sweep, run
 OWN = visitor.environment()
 
 
+@pytest.fixture
+def unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is ever run, Dask is not needed to pack jobs."""
+    monkeypatch.setattr("bpcli.sweep.engines.cluster.pack", lambda jobs: jobs)
+
+
 class Client:
     """A cluster of workers with these environments; nothing is ever run."""
 
@@ -45,6 +51,7 @@ class Client:
         pass
 
 
+@pytest.mark.usefixtures("unpacked")
 def test_workers_that_would_compute_other_bits_are_left_out() -> None:
     said: list[str] = []
     client = Client(
@@ -74,6 +81,7 @@ def test_most_workers_decide_and_this_machine_is_told_where_it_differs() -> None
     assert any("not this machine's" in message for message in said)
 
 
+@pytest.mark.usefixtures("unpacked")
 def test_jobs_of_workers_that_are_gone_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client(a=OWN, c=OWN, b=OWN | {"threads": 64})
     cluster = Cluster(client, "tcp://x", lambda message: None)
