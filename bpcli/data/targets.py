@@ -156,6 +156,10 @@ class Targets:
 
     @classmethod
     def from_dict(cls, kept: dict[str, Any]) -> Targets:
+        """What :meth:`to_dict` gave; a KeyError, TypeError or ValueError on what it did not."""
+        for name in ("encoding", "loss", "dtype"):
+            if not isinstance(kept[name], str):
+                raise TypeError(f"{name} is {kept[name]!r}")
         return cls(
             **{name: kept[name] for name in ("encoding", "loss", "dtype", "text")},
             names=tuple(kept["names"]),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,9 +87,7 @@ def pack(jobs: list[Job]) -> bytes:
 
 
 def _protocol() -> Any:
-    import distributed.protocol.pickle as protocol
-
-    return protocol
+    return import_module("distributed.protocol.pickle")
 
 
 _settled: list[Any] = []  # the last shipment, if this worker has all of it
