@@ -148,9 +148,7 @@ def _folder(worker: Any) -> Path:
 
 def _worker() -> Any:
     """The one that runs this task."""
-    from distributed import get_worker
-
-    return get_worker()
+    return import_module("distributed").get_worker()
 
 
 def _address() -> str:
