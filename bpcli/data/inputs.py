@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -133,35 +132,6 @@ class Inputs:
                     f"{examples.source.name}: column {column.name!r} holds {kinds[0]} in training, "
                     f"received {kinds[1]}"
                 )
-
-    def to_dict(self) -> dict[str, Any]:
-        features = self.features and [
-            {"name": f.name, "words": f.words and list(f.words)} for f in self.features
-        ]
-        return {
-            "features": features,
-            "source_shape": list(self.source_shape),
-            "shape": list(self.shape),
-            "dtype": self.dtype,
-            "scaling": self.scaling.to_dict(),
-            "fill": None if self.fill is None else self.fill.tolist(),
-            "codes": self.codes,
-        }
-
-    @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> Inputs:
-        features = kept["features"] and tuple(
-            Feature(f["name"], f["words"] and tuple(f["words"])) for f in kept["features"]
-        )
-        return cls(
-            features,
-            tuple(kept["source_shape"]),
-            tuple(kept["shape"]),
-            kept["dtype"],
-            Scaling.from_dict(kept["scaling"]),
-            None if kept["fill"] is None else np.array(kept["fill"], float),
-            kept["codes"],
-        )
 
 
 def fit_inputs(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -34,13 +33,6 @@ class Scaling:
     def undo(self, values: Array) -> Array:
         """x = y / factor + offset, in float64."""
         return np.asarray(values, np.float64) / self.factor + self.offset
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"offset": self.offset.tolist(), "factor": self.factor.tolist()}
-
-    @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> Scaling:
-        return cls(np.array(kept["offset"], float), np.array(kept["factor"], float))
 
 
 @dataclass(frozen=True)

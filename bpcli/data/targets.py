@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,7 @@ FEW = 20  # classes that are never too many
 NUMERIC_LOSSES = ("mse", "mae", "huber")
 INDEX, ONE_HOT, SWITCH, FLAGS, NUMBERS = "index", "one_hot", "switch", "flags", "numbers"
 CHARACTERS = "characters"
+ENCODINGS = (INDEX, ONE_HOT, SWITCH, FLAGS, NUMBERS, CHARACTERS)
 _KINDS = {
     INDEX: "classes",
     ONE_HOT: "classes",
@@ -141,32 +142,6 @@ class Targets:
         if self.scaling is None:
             return values
         return self.scaling.undo(values.reshape(len(values), -1)).reshape(values.shape)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "encoding": self.encoding,
-            "loss": self.loss,
-            "names": list(self.names),
-            "classes": self.classes and list(self.classes),
-            "shape": list(self.shape),
-            "dtype": self.dtype,
-            "scaling": self.scaling and self.scaling.to_dict(),
-            "text": self.text,
-        }
-
-    @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> Targets:
-        """What :meth:`to_dict` gave; a KeyError, TypeError or ValueError on what it did not."""
-        for name in ("encoding", "loss", "dtype"):
-            if not isinstance(kept[name], str):
-                raise TypeError(f"{name} is {kept[name]!r}")
-        return cls(
-            **{name: kept[name] for name in ("encoding", "loss", "dtype", "text")},
-            names=tuple(kept["names"]),
-            classes=kept["classes"] and tuple(kept["classes"]),
-            shape=tuple(kept["shape"]),
-            scaling=kept["scaling"] and Scaling.from_dict(kept["scaling"]),
-        )
 
 
 def encoding_of(spec: Spec, header: TargetHeader) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -38,9 +38,6 @@ class Windows:
     def rows(self, targets: bool) -> int:
         """How many rows an example takes, with its targets or without."""
         return max(self.length, self.ahead + self.asked) if targets else self.length
-
-    def to_dict(self) -> dict[str, int]:
-        return asdict(self)
 
 
 class WindowPart(Part):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -252,6 +254,55 @@ def test_a_damaged_preparation() -> None:
     for kept in ({}, {"inputs": None, "targets": {}, "windows": None}, []):
         with pytest.raises(CheckpointError, match="damaged"):
             Preparation.from_dict(kept)
+
+
+Way = tuple[str | int, ...]
+
+
+def ways(kept: Any, way: Way = ()) -> Iterator[Way]:
+    """To every value inside."""
+    within = kept.items() if isinstance(kept, dict) else enumerate(kept)
+    for key, value in within:
+        yield (*way, key)
+        if isinstance(value, dict | list):
+            yield from ways(value, (*way, key))
+
+
+def damaged(kept: Any, way: Way, value: Any) -> Any:
+    """A copy with another value there."""
+    first, *rest = way
+    copy = kept.copy()
+    copy[first] = damaged(kept[first], tuple(rest), value) if rest else value
+    return copy
+
+
+def test_values_of_another_type_in_a_preparation(flowers: Path) -> None:
+    kept = load_data(spec_of(flowers, "path: flowers.csv, scale: standard")).preparation.to_dict()
+    for way in ways(kept):
+        with pytest.raises(CheckpointError, match="damaged"):
+            Preparation.from_dict(damaged(kept, way, {"a": 1}))
+
+
+@pytest.mark.parametrize(
+    ("way", "value"),
+    [
+        (("inputs", "source_shape"), [3]),
+        (("inputs", "shape"), [-2, -2]),
+        (("inputs", "dtype"), "f"),
+        (("inputs", "features"), []),
+        (("inputs", "scaling", "factor"), [1.0]),
+        (("inputs", "fill"), [1.0]),
+        (("inputs", "codes"), 7),
+        (("targets", "encoding"), "letters"),
+        (("targets", "classes"), []),
+        (("targets", "scaling"), {"offset": [0.0], "factor": [1.0]}),
+        (("targets", "shape"), [0]),
+    ],
+)
+def test_a_preparation_that_contradicts_itself(flowers: Path, way: Way, value: Any) -> None:
+    kept = load_data(spec_of(flowers, "path: flowers.csv")).preparation.to_dict()
+    with pytest.raises(CheckpointError, match="damaged"):
+        Preparation.from_dict(damaged(kept, way, value))
 
 
 def test_another_table_is_read_by_the_names_of_its_columns(flowers: Path) -> None:
