@@ -11,6 +11,7 @@ class AdaGrad(Optimizer):
     """s ← s + g²        θ ← θ - η g / (√s + ε)        (Duchi, Hazan & Singer 2011)"""
 
     moments = ("squares",)
+    decays = False
 
     def update(self, p: Array, g: Array, scalars: float, scratch: Array, *moments: Array) -> None:
         (s,) = moments

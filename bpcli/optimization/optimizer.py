@@ -19,6 +19,11 @@ Share = Callable[[Callable[[slice], None], int, int], None]  # (work, blocks, pa
 # stays in the processor's cache meanwhile (a quarter less time from 600,000 parameters on)
 BLOCK = 1 << 16
 
+# In multiples of the least normal number, what is forgotten of a decaying sum: far too little to
+# change a parameter, and enough that neither the sum nor its product with the rate is denormal.
+_FORGOTTEN = {"gradients": 2.0**27, "velocity": 2.0**27, "squares": 2.0**6}
+_FORGET_EVERY = 32  # steps
+
 
 class Optimizer:
     """Changes a vector of parameters in place by their gradients.
@@ -28,6 +33,7 @@ class Optimizer:
     """
 
     moments: ClassVar[tuple[str, ...]] = ()
+    decays: ClassVar[bool] = True  # whether a moment shrinks where there are no gradients
 
     def __init__(self, options: Any, size: int, dtype: DTypeLike) -> None:
         self.options = options
@@ -44,6 +50,7 @@ class Optimizer:
         self._new_scratch = partial(np.empty, -(-size // number), dtype)
         # smaller than this, ε would be 0 in this precision, and 0 / (√0 + ε) not a number
         self._least_epsilon = float(np.finfo(np.dtype(dtype)).tiny)
+        self._forgotten = [_FORGOTTEN[name] * self._least_epsilon for name in self.state]
 
     def _kept(self) -> tuple[str, ...]:
         return self.moments
@@ -61,6 +68,7 @@ class Optimizer:
         """
         self.steps += 1
         scalars = self.scalars(learning_rate)
+        forgets = self.decays and self.steps % _FORGET_EVERY == 0
 
         def work(part: slice) -> None:
             scratch = self._scratch.get(part.start)
@@ -69,11 +77,23 @@ class Optimizer:
             for block, moments in self._blocks[part]:
                 p, g = parameters[block], gradients[block]
                 change = scratch[: p.size]
+                if forgets:
+                    self._forget(moments, change)
                 self.update(p, g, scalars, change, *moments)
                 if observe is not None:
                     observe(block.start, p, self.change(p, scalars, change))
 
         self.share(work, len(self._blocks), parameters.size)
+
+    def _forget(self, moments: list[Array], scratch: Array) -> None:
+        """Sets to 0 what has decayed to next to nothing.
+
+        Without new gradients a sum shrinks through the denormal numbers, with which a processor
+        takes up to a hundred times as long: on MNIST, whose outer pixels are seldom anything but
+        0, that was half of the time of training.
+        """
+        for moment, least in zip(moments, self._forgotten, strict=True):
+            np.copyto(moment, 0, where=np.abs(moment, out=scratch) < least)
 
     def scalars(self, learning_rate: float) -> Any:
         """What is the same for all parameters in this step."""
