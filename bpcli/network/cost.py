@@ -14,7 +14,9 @@ from bpcli.network.layer import Shape
 from bpcli.network.parameters import flatten
 
 _NOT_MULTIPLIED = ("embedding", "position")  # looked up and added
-_RECURRENT = ("rnn", "lstm", "gru")
+_STATES = {"rnn": 1, "lstm": 7, "gru": 5}  # at each step: h; i f g o c tanh(c) h; r z n q h
+_RECURRENT = tuple(_STATES)
+_NORMALIZING = ("batch_norm", "layer_norm", "rms_norm")
 
 
 def own_parameters(node: Node) -> dict[str, Shape]:
@@ -55,12 +57,21 @@ def multiply_adds(node: Node) -> int:
 
 
 def activation_count(chain: Chain) -> int:
-    """Numbers that the layers give for one example, the input included."""
-    return math.prod(chain.input_shape) + sum(map(_outputs, _leaves(chain)))
+    """Numbers that a forward pass keeps of one example: the input, what each layer gives, and what
+    it has inside that its gradient needs."""
+    return math.prod(chain.input_shape) + sum(map(_kept, _leaves(chain)))
 
 
-def _outputs(node: Node) -> int:
-    return math.prod(node.output_shape)
+def _kept(node: Node) -> int:
+    """The output; of recurrent layers all gates and states too, of attention queries, keys,
+    values, weights and their sums, of normalization the normalized values."""
+    kind, outputs = node.layer.name, math.prod(node.output_shape)
+    if kind in _RECURRENT:
+        return outputs + _STATES[kind] * node.input_shape[0] * node.output_shape[-1]
+    if kind == "attention":
+        positions = node.input_shape[-2]
+        return 5 * outputs + getattr(node.layer, "heads", 1) * positions * positions
+    return 2 * outputs if kind in _NORMALIZING else outputs
 
 
 def _leaves(chain: Chain) -> Iterator[Node]:

@@ -46,6 +46,22 @@ def test_a_batch_larger_than_the_data_takes_no_more_than_they_do(folder: Path) -
     )
 
 
+def test_memory_counts_what_layers_keep_inside(folder: Path) -> None:
+    """Of an LSTM at each of 4 steps 7 values a unit (i f g o c tanh c h), and its output."""
+    write_spec(
+        folder,
+        """\
+data: {generate: {gaussian: {samples: 60, features: 12}}, shape: [4, 3]}
+network: [{lstm: {units: 5, return: last}}, {dense: 2}]
+loss: cross_entropy
+training: {batch_size: 10}
+""",
+        "lstm.yaml",
+    )
+    kept = 12 + (7 * 4 * 5 + 5) + 2
+    assert results("show", "lstm.yaml")["memory"]["activations"] == 4 * 10 * kept
+
+
 @pytest.mark.parametrize("samples", [60, 100_000])
 def test_what_memory_cannot_hold_is_refused_at_its_layer(folder: Path, samples: int) -> None:
     write_spec(folder, SPEC.replace("samples: 60", f"samples: {samples}"), "small.yaml")

@@ -19,6 +19,7 @@ REFERENCE: dict[str, Any] = json.loads(
 )
 CASES = REFERENCE["optimizers"]
 MANY = 10**9  # values
+FORGOTTEN = optimizer_module._FORGOTTEN
 
 
 def optimizer_of(case: str, size: int, dtype: str) -> Any:
@@ -121,3 +122,25 @@ def test_an_empty_vector_is_fine() -> None:
     optimizer = make_optimizer(OPTIMIZERS["adam"](), 0, "float32")
     optimizer.step(np.zeros(0, np.float32), np.zeros(0, np.float32), 0.1)
     assert optimizer.steps == 1
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_has_decayed_is_forgotten_and_no_parameter_sees_it(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After one gradient a thousand steps without: no moment is ever denormal for long."""
+    ends = []
+    for forgets in (True, False):
+        if not forgets:
+            monkeypatch.setattr(optimizer_module, "_FORGOTTEN", dict.fromkeys(FORGOTTEN, 0.0))
+        optimizer = optimizer_of(case, 4, "float32")
+        parameters = np.array([1e-3, -0.5, 2, 0], np.float32)
+        optimizer.step(parameters, np.array([1, -1e-3, 1e-6, 0], np.float32), 0.01)
+        denormal = 0
+        for _ in range(1_500):
+            optimizer.step(parameters, np.zeros(4, np.float32), 0.01)
+            sums = np.abs(np.concatenate([[0], *optimizer.state.values()]))
+            denormal += np.count_nonzero((sums > 0) & (sums < np.finfo(np.float32).tiny))
+        assert denormal == 0 or not forgets
+        ends.append(parameters)
+    assert ends[0].tobytes() == ends[1].tobytes()
