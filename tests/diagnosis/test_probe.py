@@ -109,6 +109,7 @@ def test_a_second_run_decides_only_where_the_first_is_not_clear(
 def test_a_run_that_is_not_finite_is_known_with_its_layer() -> None:
     huge = SPEC.replace("{dense: 8}", "{dense: {units: 8, init: {normal: {std: 1.0e+30}}}}, relu, "
                         "{dense: {units: 8, init: {normal: {std: 1.0e+30}}}}")  # fmt: skip
+    huge = huge.replace("tanh", "relu")  # tanh makes a finite number even of an infinite one
     _, _, _, probe = made(huge)
     evidence = probe.evidence()
     assert evidence.start is not None
