@@ -69,8 +69,12 @@ def test_the_text_shows_the_numbers_to_the_digits_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["mazur", "xor", "digits", "auto_mpg", "deep_residual", "deep_sigmoid"]
-)
+    "name",
+    [
+        "mazur", "xor", "digits", "auto_mpg", "deep_residual", "deep_sigmoid", "mnist1d_cnn",
+        "mnist1d_gru", "adding_problem_lstm", "moby_dick_transformer",
+    ],
+)  # fmt: skip
 def test_both_sides_of_every_equation_are_equal(name: str) -> None:
     found = traced(f"{name}.yaml")
     checked = 0
@@ -80,6 +84,30 @@ def test_both_sides_of_every_equation_are_equal(name: str) -> None:
                 assert left_side(equation) == pytest.approx(equation.value, rel=1e-9, abs=1e-15)
                 checked += 1
     assert checked > 10
+
+
+def test_every_layer_multiplies_what_arrives_by_its_local_derivative() -> None:
+    """Convolutions, attention, normalizations and recurrent layers as well as dense ones."""
+    for name in ("mnist1d_cnn", "mnist1d_gru", "moby_dick_transformer"):
+        for section in traced(f"{name}.yaml").backward:
+            known = [each for each in section.equations if not each.left.startswith("‖")]
+            assert all(each.products or "bias" in each.left or "/∂b" in each.left for each in known)
+
+
+def test_a_unit_has_its_place_on_every_axis() -> None:
+    found = traced("mnist1d_cnn.yaml", units={"conv1d_1": [(3, 2)]})
+    section = next(section for section in found.forward if section.layer == "conv1d_1")
+    assert [equation.left for equation in section.equations] == ["z[3, 2]"]
+    with pytest.raises(BpcliError, match="conv1d_1 has the units 0,0 to "):
+        traced("mnist1d_cnn.yaml", units={"conv1d_1": [(999, 2)]})
+
+
+def test_a_recurrent_layer_shows_how_far_the_gradient_reaches_back() -> None:
+    sections = traced("adding_problem_rnn.yaml").backward
+    (section,) = (each for each in sections if each.equations[0].left.startswith("‖"))
+    norms = [equation.value for equation in section.equations]
+    assert section.equations[-1].left == "‖∂L/∂h[0]‖"
+    assert norms == sorted(norms, reverse=True)  # it vanishes
 
 
 def left_side(equation: Equation) -> float:
@@ -92,16 +120,20 @@ def test_lines_fit_a_terminal(name: str) -> None:
 
 
 def test_units_asked_for_are_shown() -> None:
-    found = traced("digits.yaml", units={"dense_2": [0, 7]})
+    found = traced("digits.yaml", units={"dense_2": [(0,), (7,)]})
     section = next(section for section in found.forward if section.layer == "dense_2")
     assert [equation.left for equation in section.equations] == ["z[0]", "z[7]"]
 
 
 @pytest.mark.parametrize(
     ("units", "message"),
-    [({"dense_9": [0]}, "no layer is called 'dense_9'"), ({"dense_2": [32]}, "units 0 to 31")],
+    [
+        ({"dense_9": [(0,)]}, "no layer is called 'dense_9'"),
+        ({"dense_2": [(32,)]}, "units 0 to 31"),
+        ({"dense_2": [(1, 1)]}, "units 0 to 31"),
+    ],
 )
-def test_units_that_there_are_not(units: dict[str, list[int]], message: str) -> None:
+def test_units_that_there_are_not(units: dict[str, list[tuple[int, ...]]], message: str) -> None:
     with pytest.raises(BpcliError, match=message):
         traced("digits.yaml", units=units)
 

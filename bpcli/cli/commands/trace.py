@@ -29,7 +29,8 @@ from bpcli.cli.parameters import Integer, SpecRequest, message_parameters, spec_
     metavar="LAYER.N",
     multiple=True,
     shell_complete=complete_units,
-    help="Show this unit of a layer, like dense_2.5, instead of the strongest; repeatable.",
+    help="Show this unit of a layer instead of the strongest: dense_2.5, conv2d_1.3,4,7 by its "
+    "place on every axis; repeatable.",
 )
 @click.option("--digits", metavar="N", type=Integer(2, 17), default=8, help="Significant digits.")
 @click.option(
@@ -91,11 +92,14 @@ def command(
         output.show(Document([styled(text(traced, digits=digits, width=output.environment.width))]))
 
 
-def _by_layer(units: tuple[str, ...]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
+def _by_layer(units: tuple[str, ...]) -> dict[str, list[tuple[int, ...]]]:
+    found: dict[str, list[tuple[int, ...]]] = {}
     for written in units:
         layer, _, unit = written.rpartition(".")
-        if not layer or not unit.isdecimal():
-            raise click.BadParameter(f"--unit must be LAYER.N, like dense_2.5; received {written}")
-        found.setdefault(layer, []).append(int(unit))
+        indices = unit.split(",")
+        if not layer or not all(index.strip().isdecimal() for index in indices):
+            raise click.BadParameter(
+                f"--unit must be LAYER.N, like dense_2.5 or conv2d_1.3,4,7; received {written}"
+            )
+        found.setdefault(layer, []).append(tuple(map(int, indices)))
     return found

@@ -48,7 +48,7 @@ def _equation(text: str) -> str:
 def _after(writer: Writer, trace: Trace) -> str:
     rows: list[Sequence[str]] = [["0", writer.number(trace.loss), ""]]
     for after in trace.after:
-        outputs = ", ".join(map(writer.number, after.outputs[:6]))
+        outputs = ", ".join(writer.outputs(after))
         rows.append([f"{after.step:,}", writer.number(after.loss), outputs])
     losses = [(float(after.step), after.loss) for after in trace.after]
     if len(losses) < 3:

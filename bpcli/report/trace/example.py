@@ -6,6 +6,7 @@ activation times gradient, their first-order share in the loss, is largest.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from bpcli.errors import BpcliError
 from bpcli.network import Node
 
 Array = np.ndarray[Any, Any]
+Unit = tuple[int, ...]  # its place on every axis, or its flat index
 SHOWN_WHOLE = 6  # units: a layer of so many is shown with all of them
 STRONGEST = 3  # units, and terms of a sum, of anything larger
 
@@ -29,6 +31,7 @@ class Event:
     outputs: Array
     arrives: Array | None = None  # ∂L/∂outputs
     leaves: Array | None = None  # ∂L/∂inputs
+    states: Array | None = None  # of a recurrent layer ∂L/∂hₜ, (time, units)
 
 
 class Witness:
@@ -44,23 +47,41 @@ class Witness:
         event = self.events[node.layer.path]
         event.arrives = output_gradient[0].copy()
         event.leaves = None if input_gradient is None else input_gradient[0].copy()
+        hidden = node.layer.hidden_gradients
+        event.states = None if hidden is None else hidden[:, 0].copy()
 
 
 def shown_units(
-    events: Mapping[str, Event], asked: Mapping[str, Sequence[int]]
+    events: Mapping[str, Event], asked: Mapping[str, Sequence[Unit]]
 ) -> dict[str, list[int]]:
-    """Of each layer's output the flat indices that are shown."""
+    """Of each layer's output the flat indices that are shown; raises BpcliError on a unit or a
+    layer that there is not."""
     unknown = next((name for name in asked if name not in events), None)
     if unknown is not None:
         raise BpcliError(f"no layer is called {unknown!r}; the layers are {', '.join(events)}")
     shown = {}
     for path, event in events.items():
-        size = event.outputs.size
-        wrong = next((unit for unit in asked.get(path, ()) if not 0 <= unit < size), None)
-        if wrong is not None:
-            raise BpcliError(f"{path} has the units 0 to {size - 1}, received {wrong}")
-        shown[path] = sorted(asked.get(path) or strongest(_share(event), SHOWN_WHOLE))
+        wanted = {_flat(path, event.outputs.shape, unit) for unit in asked.get(path, ())}
+        shown[path] = sorted(wanted or strongest(_share(event), SHOWN_WHOLE))
     return shown
+
+
+def _flat(path: str, shape: tuple[int, ...], unit: Unit) -> int:
+    """A unit's flat index: of its place on every axis, or that one itself."""
+    sizes = shape if len(unit) > 1 else (math.prod(shape),)
+    if len(unit) == len(sizes) and all(0 <= i < size for i, size in zip(unit, sizes, strict=True)):
+        return int(np.ravel_multi_index(unit, sizes))
+    received = ",".join(map(str, unit))
+    if len(shape) > 1:
+        last = ",".join(str(size - 1) for size in shape)
+        first = ",".join("0" * len(shape))
+        raise BpcliError(f"{path} has the units {first} to {last}, received {received}")
+    raise BpcliError(f"{path} has the units 0 to {sizes[0] - 1}, received {received}")
+
+
+def place(flat: int, shape: tuple[int, ...]) -> str:
+    """A unit's place on every axis: "3, 0, 7"; that of a single number is "0"."""
+    return ", ".join(str(int(i)) for i in np.unravel_index(flat, shape or (1,)))
 
 
 def _share(event: Event) -> Array:

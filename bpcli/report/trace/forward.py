@@ -8,38 +8,117 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from bpcli.network import Network
-from bpcli.network.layers import Dense, Residual
+from bpcli.network.layer import Layer
+from bpcli.network.layers import BatchNorm, Dense, Embedding, LayerNorm, Position, RmsNorm
 from bpcli.network.layers.activations import Activation
+from bpcli.network.layers.residual import Residual
 from bpcli.report.trace.document import Equation, Section
-from bpcli.report.trace.example import SHOWN_WHOLE, Array, Event, strongest
+from bpcli.report.trace.example import SHOWN_WHOLE, Array, Event, place, strongest
+from bpcli.report.trace.formulas import LOSSES, forward_formula
+from bpcli.report.trace.local import LocalDerivatives, weighted
+
+_SUMS = ("conv1d", "conv2d", "avg_pool1d", "avg_pool2d", "global_avg_pool1d", "global_avg_pool2d")
+_CHOICES = ("max_pool1d", "max_pool2d", "flatten")  # every output is one of the inputs
 
 
 def forward_sections(
-    network: Network, vector: Array, events: Mapping[str, Event], shown: Mapping[str, list[int]]
+    network: Network,
+    vector: Array,
+    local: LocalDerivatives,
+    events: Mapping[str, Event],
+    shown: Mapping[str, list[int]],
 ) -> Iterator[Section]:
     for path, event in events.items():
         kept = shown[path]
-        equations = tuple(_forward_equations(network, vector, event, kept))
-        yield Section(path, _formula(event), equations, event.outputs.size - len(kept))
+        equations = tuple(_equations(network, vector, local, events, event, kept))
+        formula = forward_formula(event.node.layer)
+        yield Section(path, formula, equations, event.outputs.size - len(kept))
 
 
-def _forward_equations(
-    network: Network, vector: Array, event: Event, kept: list[int]
+def _equations(
+    network: Network,
+    vector: Array,
+    local: LocalDerivatives,
+    events: Mapping[str, Event],
+    event: Event,
+    kept: list[int],
 ) -> Iterator[Equation]:
-    layer, x, y = event.node.layer, event.inputs.reshape(-1), event.outputs.reshape(-1)
-    for unit in kept:
-        left, value = f"y[{unit}]", float(y[unit])
-        if isinstance(layer, Dense) and event.inputs.ndim == 1:
-            weight = values(network, vector, f"{layer.path}.weight")[:, unit]
-            bias = values(network, vector, f"{layer.path}.bias")[unit : unit + 1]
-            yield sum_of(f"z[{unit}]", value, x, weight, bias)
+    layer, shape = event.node.layer, event.outputs.shape
+    x, y = event.inputs.reshape(-1), event.outputs.reshape(-1)
+    linear = layer.name in _SUMS or layer.name in _CHOICES
+    rows = local.of_outputs(event, kept) if linear else np.empty((len(kept), 0))
+    for unit, row in zip(kept, rows, strict=True):
+        left, value = f"y[{place(unit, shape)}]", float(y[unit])
+        if isinstance(layer, Dense):
+            yield _dense(network, vector, event, unit)
+        elif layer.name in _SUMS:
+            constants = _bias(network, vector, layer, unit % shape[-1])
+            left = left.replace("y", "z") if layer.name.startswith("conv") else left
+            yield weighted(left, value, x, row, *constants)
+        elif layer.name in _CHOICES:
+            source = place(int(np.argmax(row)), event.inputs.shape)
+            yield Equation(f"{left} = x[{source}]", value)
         elif isinstance(layer, Activation):
             yield Equation(left, value, ((float(x[unit]),),), layer.name)
-        elif isinstance(layer, Residual) and layer.skip is None:
-            inner = value - float(x[unit])
-            yield Equation(left, value, ((float(x[unit]),), (inner,)))
+        elif isinstance(layer, Embedding):
+            code, column = int(x[unit // shape[-1]]), unit % shape[-1]
+            yield Equation(f"{left} = E[{code}, {column}]", value)
         else:
-            yield Equation(left, value)
+            yield Equation(left, value, _products(network, vector, events, event, unit))
+
+
+def _products(
+    network: Network, vector: Array, events: Mapping[str, Event], event: Event, unit: int
+) -> tuple[tuple[float, ...], ...]:
+    """What the value is made of where that is a product or two; else nothing."""
+    layer, y = event.node.layer, float(event.outputs.reshape(-1)[unit])
+    if isinstance(layer, Residual):
+        inner = float(events[layer.chain.nodes[-1].layer.path].outputs.reshape(-1)[unit])
+        return ((y - inner,), (inner,))
+    if event.inputs.shape != event.outputs.shape:
+        return ()
+    x = float(event.inputs.reshape(-1)[unit])
+    if isinstance(layer, Position):
+        return ((x,), (y - x,))
+    if isinstance(layer, BatchNorm | LayerNorm | RmsNorm):
+        column = unit % event.outputs.shape[-1]
+        scale = float(values(network, vector, f"{layer.path}.scale")[column])
+        centre, spread = _moments(network, event, unit)
+        shift = values(network, vector, f"{layer.path}.shift")[column : column + 1].tolist()
+        return ((scale, x - centre, 1 / spread), *((number,) for number in shift))
+    return ()
+
+
+def _moments(network: Network, event: Event, unit: int) -> tuple[float, float]:
+    """What a normalization subtracts, and what it divides by."""
+    layer, features = event.node.layer, event.inputs.shape[-1]
+    row, column = divmod(unit, features)
+    x = event.inputs.reshape(-1, features)[row]
+    if isinstance(layer, BatchNorm):
+        mean, variance = (
+            float(network.state[f"{layer.path}.running_{name}"][column])
+            for name in ("mean", "variance")
+        )
+        return mean, math.sqrt(variance + layer.epsilon)
+    if isinstance(layer, RmsNorm):
+        return 0.0, math.sqrt(float(x @ x) / features + layer.epsilon)
+    assert isinstance(layer, LayerNorm)
+    return float(x.mean()), math.sqrt(float(x.var()) + layer.epsilon)
+
+
+def _dense(network: Network, vector: Array, event: Event, unit: int) -> Equation:
+    """One row of x times one column of W."""
+    layer, outputs = event.node.layer, event.outputs
+    row, column = divmod(unit, outputs.shape[-1])
+    x = event.inputs.reshape(-1, event.inputs.shape[-1])[row]
+    weight = values(network, vector, f"{layer.path}.weight")[:, column]
+    bias = _bias(network, vector, layer, column)
+    return sum_of(f"z[{place(unit, outputs.shape)}]", float(outputs.flat[unit]), x, weight, *bias)
+
+
+def _bias(network: Network, vector: Array, layer: Layer, column: int) -> list[tuple[float, ...]]:
+    bias = values(network, vector, f"{layer.path}.bias")
+    return [(float(bias[column]),)] if bias.size else []
 
 
 def values(network: Network, vector: Array, name: str) -> Array:
@@ -48,56 +127,38 @@ def values(network: Network, vector: Array, name: str) -> Array:
     return np.empty(0) if slot is None else vector[slot.start : slot.stop].reshape(slot.shape)
 
 
-def sum_of(left: str, value: float, x: Array, w: Array, constant: Array) -> Equation:
-    """Σ x w + constant, the largest terms of it one by one."""
+def sum_of(left: str, value: float, x: Array, w: Array, *constants: tuple[float, ...]) -> Equation:
+    """Σ x w + constants, all terms of a short sum, else the largest of it one by one."""
     kept = strongest(np.abs(x * w), SHOWN_WHOLE)
-    products: tuple[tuple[float, ...], ...] = tuple((float(x[i]), float(w[i])) for i in kept)
-    products += tuple((float(c),) for c in constant)
-    left_out = x.size - len(kept)
+    products = tuple((float(x[i]), float(w[i])) for i in kept)
     rest = math.fsum(np.delete(x * w, kept).tolist())
-    return Equation(left, value, products, "", left_out, rest)
+    return Equation(left, value, (*products, *constants), "", x.size - len(kept), rest)
 
 
 def loss_section(network: Network, targets: Array, events: Mapping[str, Event]) -> Section:
     outputs = events[network.chain.nodes[-1].layer.path].outputs
     value, _ = network.loss.forward(outputs[np.newaxis], targets)
     equations: list[Equation] = []
+    formula = LOSSES.get(network.loss.name, "")
     if network.loss.name == "mse" and outputs.size <= SHOWN_WHOLE:
         differences = (outputs - targets[0]).reshape(-1).tolist()
         products = tuple((d, d, 1 / len(differences)) for d in differences)
         equations.append(Equation("L", float(value), products))
     elif network.loss.name == "cross_entropy" and outputs.ndim == 1:
-        z = outputs - outputs.max()
-        probability = float(np.exp(z[int(targets[0])]) / np.exp(z).sum())
+        probability = float(softmax(outputs)[int(targets[0])])
         equations.append(Equation(f"p[{int(targets[0])}]", probability, (), "softmax"))
         equations.append(Equation("L", float(value), ((probability,),), "-ln"))
     else:
+        if outputs.ndim > 1 and network.loss.name == "cross_entropy":
+            formula = f"L = mean of -ln p[t] over {math.prod(outputs.shape[:-1])} places"
         equations.append(Equation("L", float(value)))
     if network.l2:
         equations.append(Equation("penalty", network.penalty()))
-    return Section(network.loss.name, _LOSSES.get(network.loss.name, ""), tuple(equations))
+    return Section(network.loss.name, formula, tuple(equations))
 
 
-_FORMULAS = {
-    "dense": "z = x W + b",
-    "residual": "y = x + f(x)",
-    "relu": "y = max(x, 0)",
-    "sigmoid": "y = 1 / (1 + e⁻ˣ)",
-    "tanh": "y = tanh x",
-    "dropout": "y = x: in evaluation no unit is silenced",
-}
-_LOSSES = {
-    "mse": "L = mean of (y - t)²",
-    "mae": "L = mean of |y - t|",
-    "cross_entropy": "L = -ln p[t], p = softmax(z)",
-    "binary_cross_entropy": "L = -t ln p - (1 - t) ln(1 - p), p = sigmoid(z)",
-}
-
-
-def _formula(event: Event) -> str:
-    """The layer's formula: its own docstring's first sentence where no shorter one is known."""
-    layer = event.node.layer
-    if layer.name in _FORMULAS:
-        return _FORMULAS[layer.name]
-    sentence = (type(layer).__doc__ or "").strip().split("\n\n")[0]
-    return " ".join(sentence.split()).partition(" (")[0].rstrip(".:;")
+def softmax(z: Array) -> Array:
+    """Over the last axis."""
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    shares: Array = e / e.sum(axis=-1, keepdims=True)
+    return shares

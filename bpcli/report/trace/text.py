@@ -8,6 +8,7 @@ from bpcli.report.document import Lines, Piece, Span
 from bpcli.report.trace.document import After, Equation, Section, Trace
 
 _INDENT = "  "
+_MOST_OUTPUTS = 10
 
 
 class Writer:
@@ -40,8 +41,10 @@ class Writer:
     def equation(self, equation: Equation) -> list[str]:
         """left = products = value, on as many lines as it takes."""
         terms = [self.term(product, first=not n) for n, product in enumerate(equation.products)]
-        if equation.left_out:
-            terms.append(f"{self.term((equation.rest,), first=False)} ({equation.left_out:,} more)")
+        if equation.left_out:  # beside its like, before a bias
+            rest = f"{self.term((equation.rest,), first=False)} ({equation.left_out:,} more)"
+            alike = sum(len(product) > 1 for product in equation.products)
+            terms.insert(alike or len(terms), rest)
         left, value = f"{_INDENT}{equation.left} = ", self.number(equation.value)
         if not terms:
             return [left + value]
@@ -71,7 +74,13 @@ class Writer:
 
     def after(self, after: After) -> list[str]:
         title = f"{_INDENT}step {after.step:<6,} loss {self.number(after.loss)}"
-        return self.wrapped(title + "   outputs ", list(map(self.number, after.outputs[:6])), "  ")
+        return self.wrapped(title + "   outputs ", self.outputs(after), "  ")
+
+    def outputs(self, after: After) -> list[str]:
+        """The first of them, and how many more there are."""
+        shown = list(map(self.number, after.outputs[:_MOST_OUTPUTS]))
+        rest = len(after.outputs) - _MOST_OUTPUTS
+        return [*shown, f"... {rest:,} more"] if rest > 0 else shown
 
 
 def text(trace: Trace, *, digits: int = 8, width: int = 80) -> str:
@@ -118,7 +127,7 @@ def markdown(trace: Trace, *, digits: int = 8) -> str:
     lines += ["", "## After the update", "", "| step | loss | outputs |", "| --- | --- | --- |"]
     lines += [f"| 0 | {writer.number(trace.loss)} | |"]
     for after in trace.after:
-        outputs = ", ".join(map(writer.number, after.outputs[:6]))
+        outputs = ", ".join(writer.outputs(after))
         lines += [f"| {after.step:,} | {writer.number(after.loss)} | {outputs} |"]
     return "\n".join(lines) + "\n"
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bpcli.network import Network
-from bpcli.report.trace.backward import backward_sections
+from bpcli.report.trace.backward import Backward
 from bpcli.report.trace.document import Trace
-from bpcli.report.trace.example import Array, Witness, shown_units
+from bpcli.report.trace.example import Array, Unit, Witness, shown_units
 from bpcli.report.trace.forward import forward_sections, loss_section
+from bpcli.report.trace.local import LocalDerivatives
 from bpcli.report.trace.update import update_sections, updates
 from bpcli.spec.model import Spec
 
@@ -24,13 +25,14 @@ def trace(
     example: int = 0,
     examples: int = 1,
     steps: int = 1,
-    units: Mapping[str, Sequence[int]] | None = None,
+    units: Mapping[str, Sequence[Unit]] | None = None,
 ) -> Trace:
     """Works one example through: ``inputs`` (1, ...) and ``targets`` (1, ...) in float64.
 
     The network runs in evaluation mode (no dropout, running statistics) and is changed by
-    ``steps`` updates on this example alone. ``units`` names the units to show of a layer. Raises
-    BpcliError where it names a layer or unit that there is not.
+    ``steps`` updates on this example alone. ``units`` names the units to show of a layer, each by
+    its place on every axis or by its flat index. Raises BpcliError where it names a layer or unit
+    that there is not.
     """
     witness = Witness()
     network.keep_input_gradient(True)
@@ -40,6 +42,10 @@ def trace(
     shown = shown_units(witness.events, units or {})
     before = network.parameters.vector.copy()
     gradients = network.gradients.vector.copy()
+    local = LocalDerivatives(network, before)
+    forward = list(forward_sections(network, before, local, witness.events, shown))
+    way_back = Backward(network, before, gradients, local, witness.events, shown)
+    backward = list(way_back.sections(targets[0]))
     end = loss_section(network, targets, witness.events)
     after, rate = updates(spec, network, inputs, targets, steps)
     return Trace(
@@ -49,10 +55,10 @@ def trace(
         tuple(inputs[0].reshape(-1).tolist()),
         tuple(np.atleast_1d(targets[0]).reshape(-1).tolist()),
         loss,
-        [*forward_sections(network, before, witness.events, shown), end],
-        list(backward_sections(network, targets[0], before, gradients, witness.events, shown)),
+        [*forward, end],
+        backward,
         rate,
         spec.optimizer.name,
-        list(update_sections(spec, network, before, gradients, rate, after[0])),
+        list(update_sections(spec, network, before, gradients, rate, after[0], way_back.worked)),
         [point for _, point in after],
     )

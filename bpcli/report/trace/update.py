@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from bpcli.network import Network
 from bpcli.optimization import clip, make_optimizer, make_schedule
 from bpcli.report.trace.document import After, Equation, Section
-from bpcli.report.trace.example import SHOWN_WHOLE, Array, strongest
+from bpcli.report.trace.example import SHOWN_WHOLE, Array, place, strongest
 from bpcli.spec.model import Spec
 
 
@@ -42,8 +42,10 @@ def update_sections(
     gradients: Array,
     rate: float,
     first: tuple[Array, After],
+    worked: Mapping[str, list[int]],
 ) -> Iterator[Section]:
-    """Parameters before and after the first step; plain SGD as the equation that it is."""
+    """Parameters before and after the first step, those whose gradient was ``worked`` out; plain
+    SGD as the equation that it is."""
     after = first[0]
     plain = spec.optimizer.name == "sgd" and not getattr(spec.optimizer, "momentum", 0)
     plain = plain and spec.training.clip_norm is None and spec.training.clip_value is None
@@ -51,13 +53,12 @@ def update_sections(
         if slot.start >= network.parameters.layout.trainable:
             continue
         here = slice(slot.start, slot.stop)
-        kept = strongest(np.abs(gradients[here]), 2 * SHOWN_WHOLE)
+        kept = sorted(worked.get(slot.name) or strongest(np.abs(gradients[here]), SHOWN_WHOLE))
         equations = []
         for flat in kept:
-            index = ", ".join(map(str, np.unravel_index(flat, slot.shape)))
             old, gradient = float(before[here][flat]), float(gradients[here][flat])
             new = float(after[here][flat])
             products = ((old,), (-rate, gradient)) if plain else ((old,), (new - old,))
-            equations.append(Equation(f"[{index}]", new, products))
+            equations.append(Equation(f"[{place(flat, slot.shape)}]", new, products))
         size = slot.stop - slot.start
         yield Section(slot.name, "", tuple(equations), size - len(kept))
