@@ -86,6 +86,16 @@ def test_both_sides_of_every_equation_are_equal(name: str) -> None:
     assert checked > 10
 
 
+def test_the_commonest_small_network_is_shown_whole() -> None:
+    """XOR, 2-8-1: every number, down to p = sigmoid(z), -ln(1 - p) and p - t."""
+    found = traced("xor.yaml")
+    assert not any(section.left_out for section in [*found.forward, *found.backward])
+    shown = text(found)
+    assert "p = sigmoid(0) = 0.5" in shown
+    assert "L = -ln(1 - 0.5) = 0.69314718" in shown
+    assert "∂L/∂z[0] = 0.5 - 0 = 0.5" in shown
+
+
 def test_every_layer_multiplies_what_arrives_by_its_local_derivative() -> None:
     """Convolutions, attention, normalizations and recurrent layers as well as dense ones."""
     for name in ("mnist1d_cnn", "mnist1d_gru", "moby_dick_transformer"):

@@ -164,17 +164,23 @@ def _loss_gradient(network: Network, target: Array, last: Event, kept: list[int]
         formula = "∂L/∂y = 2 / n (y - t)"
         differences = y - target.reshape(-1)
         products = {unit: ((2 / size, float(differences[unit])),) for unit in kept}
+    elif name == "binary_cross_entropy":
+        formula, letter = "∂L/∂z = (p - t) / n", "z"
+        for unit in kept:
+            share = (1 / size,) if size > 1 else ()
+            p, t = float(1 / (1 + np.exp(-y[unit]))), float(target.reshape(-1)[unit])
+            products[unit] = ((p, *share), (-t, *share))
     elif name == "cross_entropy":
         classes, letter = last.outputs.shape[-1], "z"
         places = size // classes
         formula = "∂L/∂z = p - 1 at the target, p elsewhere"
         if places > 1:
             formula = f"∂L/∂z = 1/{places} (p - 1) at the target, 1/{places} p elsewhere"
-        p, truth = softmax(last.outputs).reshape(-1), target.reshape(-1)
+        shares, truth = softmax(last.outputs).reshape(-1), target.reshape(-1)
         for unit in kept:
             share = (1 / places,) if places > 1 else ()
             hit = int(truth[unit // classes]) == unit % classes
-            products[unit] = ((float(p[unit]), *share), *([(-1.0, *share)] if hit else []))
+            products[unit] = ((float(shares[unit]), *share), *([(-1.0, *share)] if hit else []))
     equations = tuple(
         Equation(f"∂L/∂{letter}[{place(u, last.outputs.shape)}]", float(arrives[u]),
                  products.get(u, ()))

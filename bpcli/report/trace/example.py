@@ -18,7 +18,7 @@ from bpcli.network import Node
 
 Array = np.ndarray[Any, Any]
 Unit = tuple[int, ...]  # its place on every axis, or its flat index
-SHOWN_WHOLE = 6  # units: a layer of so many is shown with all of them
+SHOWN_WHOLE = 8  # units: a layer of so many is shown with all of them
 STRONGEST = 3  # units, and terms of a sum, of anything larger
 
 

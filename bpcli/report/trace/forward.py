@@ -148,6 +148,12 @@ def loss_section(network: Network, targets: Array, events: Mapping[str, Event]) 
         probability = float(softmax(outputs)[int(targets[0])])
         equations.append(Equation(f"p[{int(targets[0])}]", probability, (), "softmax"))
         equations.append(Equation("L", float(value), ((probability,),), "-ln"))
+    elif network.loss.name == "binary_cross_entropy" and outputs.size == 1 and targets[0] in (0, 1):
+        z, hit = float(outputs.flat[0]), bool(targets.flat[0])
+        probability = 1 / (1 + math.exp(-z))
+        equations.append(Equation("p", probability, ((z,),), "sigmoid"))
+        share = ((probability,),) if hit else ((1.0,), (-probability,))
+        equations.append(Equation("L", float(value), share, "-ln"))
     else:
         if outputs.ndim > 1 and network.loss.name == "cross_entropy":
             formula = f"L = mean of -ln p[t] over {math.prod(outputs.shape[:-1])} places"

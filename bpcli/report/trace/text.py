@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from bpcli.report.document import Lines, Piece, Span
@@ -58,8 +59,8 @@ class Writer:
     def term(self, product: Sequence[float], *, first: bool) -> str:
         """A product with its sign, which is that of its first factor: `` - 0.5 × 0.25``."""
         if first:
-            return " × ".join(map(self.factor, product))
-        sign = " - " if product[0] < 0 else " + "
+            return " × ".join([self.number(product[0]), *map(self.factor, product[1:])])
+        sign = " - " if math.copysign(1, product[0]) < 0 else " + "  # p - 0 as well as p - 1
         return sign + " × ".join([self.number(abs(product[0])), *map(self.factor, product[1:])])
 
     def factor(self, value: float) -> str:
