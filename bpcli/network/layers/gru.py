@@ -64,7 +64,7 @@ class Gru(Recurrent, spec.Gru):
 
     def run_back(self, cache: Any, hidden: Array, parameters: Views, gradients: Views) -> Array:
         rows, _, gates, _, _ = cache
-        backward_weights = parameters["recurrent_weight"].T
+        backward_weights = self.backward_weights(parameters)
         by_proposal, by_state = self._local_derivatives(cache)
         steps, count, units = hidden.shape
         delta = self.buffer("delta", (steps, count, 3 * units), hidden.dtype)

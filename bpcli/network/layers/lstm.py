@@ -59,19 +59,19 @@ class Lstm(Recurrent, spec.Lstm):
 
     def run_back(self, cache: Any, hidden: Array, parameters: Views, gradients: Views) -> Array:
         rows, gates, *_ = cache
-        backward_weights = parameters["recurrent_weight"].T
-        by_cell, by_gates = self._local_derivatives(cache)
+        backward_weights = self.backward_weights(parameters)
+        by_cell, slopes = self._local_derivatives(cache)
         steps, count, units = hidden.shape
         delta = self.buffer("delta", (steps, count, 4 * units), hidden.dtype)
+        gates_delta = delta.reshape(steps, count, 4, units).swapaxes(1, 2)
         cell = self.buffer("cell_gradient", (count, units), hidden.dtype)
         scratch = self.buffer("scratch", (count, units), hidden.dtype)
         cell.fill(0)
         for t in reversed(range(steps)):
             np.multiply(hidden[t], by_cell[t], out=scratch)
             np.add(cell, scratch, out=cell)
-            towards = self.by_gate(delta[t])
-            np.multiply(by_gates[t, :3], cell, out=towards[:3])
-            np.multiply(by_gates[t, 3], hidden[t], out=towards[3])
+            np.multiply(slopes[t, :3], cell, out=gates_delta[t, :3])
+            np.multiply(slopes[t, 3], hidden[t], out=gates_delta[t, 3])
             if t > 0:
                 np.multiply(cell, gates[t, 1], out=cell)
                 np.matmul(delta[t], backward_weights, out=scratch)
