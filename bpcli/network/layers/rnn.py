@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bpcli.network.layer import Array, Views
-from bpcli.network.layers.recurrent import JOINED, Recurrent
+from bpcli.network.layers.recurrent import JOINED, Recurrent, settle
 from bpcli.network.special import positive_part
 from bpcli.spec import layers as spec
 
@@ -28,6 +28,7 @@ class Rnn(Recurrent, spec.Rnn):
         z = self.buffer("z", states.shape[1:], rows.dtype)
         for row, state in zip(rows, states[1:], strict=False):
             np.matmul(row, weights, out=z)
+            settle(z)
             np.tanh(z, out=state) if self.activation == "tanh" else positive_part(z, state)
         return rows, states
 
