@@ -38,7 +38,8 @@ def in_a_child(work: Callable[[], bool]) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def test_a_disk_that_is_full_after_any_number_of_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [37, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_disk_that_is_full_after_any_number_of_bytes(tmp_path: Path, every: int) -> None:
     path, previous = tmp_path / "last.npz", tmp_path / "previous.npz"
     checkpoint.save(path, TREE)
     size = path.stat().st_size
@@ -52,7 +53,7 @@ def test_a_disk_that_is_full_after_any_number_of_bytes(tmp_path: Path) -> None:
             return str(path) in str(error)
         return False
 
-    for limit in range(0, size, 37):
+    for limit in range(0, size, every):
         assert in_a_child(lambda limit=limit: save_within(limit)), limit
         assert same(checkpoint.load(path), TREE)
         assert sorted(tmp_path.iterdir()) == [path]
