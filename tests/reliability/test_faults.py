@@ -6,6 +6,8 @@ import errno
 import os
 import resource
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ def in_a_child(work: Callable[[], bool]) -> bool:
     """Whether ``work`` said yes in a forked process, whose limits are its own."""
     pid = os.fork()
     if pid == 0:
+        sys.dont_write_bytecode = True  # Python would leave it cut short
         try:
             os._exit(0 if work() else 1)
         except BaseException:
@@ -87,13 +90,11 @@ def test_training_onto_a_full_disk_ends_with_one_line(tmp_path: Path) -> None:
     limited = tmp_path / "limited.py"
     limited.write_text(
         "import resource, signal, sys\n"
+        "sys.dont_write_bytecode = True\n"  # Python would leave it cut short
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1500, resource.RLIM_INFINITY))\n"
         "from bpcli.__main__ import main\nsys.exit(main())\n"
     )
-    import subprocess
-    import sys
-
     run = subprocess.run(
         [sys.executable, str(limited), "train", str(spec)],
         cwd=tmp_path,
