@@ -98,5 +98,6 @@ def fit_scaling(scale: str | float, found: Statistics | None, columns: int) -> S
     }[scale]
     varies = found.greatest > found.least
     seen = np.isfinite(offset)
-    factor = 1 / np.where(varies & (width > 0), width, 1.0)
+    # the reciprocal of less than the least normal number is beyond the largest
+    factor = 1 / np.where(varies & (width >= np.finfo(np.float64).tiny), width, 1.0)
     return Scaling(np.where(seen, offset, 0.0), factor)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -28,6 +28,7 @@ def test_statistics_are_those_of_numpy(matrix: np.ndarray) -> None:
 
 
 @given(MATRICES, st.sampled_from(["none", "standard", "minmax", 0.25, -3.0]))
+@example(np.array([[2.3e-309], [0.0]]), "minmax")  # a width whose reciprocal is infinite
 def test_scaling_is_undone(matrix: np.ndarray, scale: str | float) -> None:
     found = statistics(lambda rows: matrix[rows].copy(), *matrix.shape)
     scaling = fit_scaling(scale, found, matrix.shape[1])
