@@ -32,6 +32,11 @@ _NUMBERS = (
     "gradient_norm", "delta_norm", "weight_norm", "update_ratio", "activation_rms",
     "activation_mean", "gradient_noise", "saturated", "dead_units", "non_finite",
 )  # fmt: skip
+_SHARES = ("saturated", "dead_units")
+_SIZES = (
+    "gradient_norm", "delta_norm", "weight_norm", "update_ratio", "activation_rms",
+    "gradient_noise",
+)  # fmt: skip
 # what a figure that is not finite says, in the order in which it arises
 _ARISES = {
     "activation_rms": "activation", "delta_norm": "gradient", "gradient_norm": "gradient",
@@ -201,7 +206,26 @@ def _problem(line: Any) -> str | None:
             return f"`{wrong}` of layer {layer['name']!r:.60} must be a number or null"
         if not _is_list_of_numbers(layer.get("time_norms")):
             return f"`time_norms` of layer {layer['name']!r:.60} must be a list of numbers"
+        wrong = _out_of_range(layer)
+        if wrong:
+            return f"{wrong}; layer {layer['name']!r:.60}"
     return None
+
+
+def _out_of_range(layer: dict[str, Any]) -> str | None:
+    """Says which figure cannot be what it is called; NaN is unknown, and so is in range."""
+    for key in _SHARES:
+        if layer.get(key) is not None and (layer[key] < 0 or layer[key] > 1):
+            return f"`{key}` is a share from 0 to 1, received {layer[key]!r:.40}"
+    wrong = next((key for key in _SIZES if _is_negative(layer.get(key))), None)
+    if wrong is None and any(map(_is_negative, layer.get("time_norms") or ())):
+        wrong = "time_norms"
+    return f"`{wrong}` cannot be negative" if wrong else None
+
+
+def _is_negative(value: float | None) -> bool:
+    """-Infinity is not: some write it for what is not finite."""
+    return value is not None and -math.inf < value < 0
 
 
 def _is_number(value: Any) -> bool:

@@ -96,6 +96,11 @@ def test_values_that_are_not_finite_have_a_first_place(tmp_path: Path, value: st
     assert (finding.name, finding.layers, finding.first_step) == ("non-finite", ("a",), 2)
 
 
+def test_a_share_that_is_nan_is_unknown(tmp_path: Path) -> None:
+    shares = {"dead_units": math.nan, "saturated": math.nan}
+    assert diagnose_log(log(tmp_path, line(**shares), line(2, **shares))).findings == ()
+
+
 def test_null_is_unknown_or_names_its_place(tmp_path: Path) -> None:
     unknown = line(gradient_norm=None, delta_norm=1.0)
     assert diagnose_log(log(tmp_path, unknown)).findings == ()
@@ -119,6 +124,12 @@ def test_null_is_unknown_or_names_its_place(tmp_path: Path) -> None:
         (json.dumps(line(time_norms="abc")) + "\n", "`time_norms` of layer 'a' must be a list"),
         (json.dumps(line(time_norms=[1, "x"])) + "\n", "`time_norms` of layer 'a' must be a list"),
         (100_000 * "[" + "\n", ":1: is not JSON"),
+        (json.dumps(line(dead_units=math.inf)) + "\n", "`dead_units` is a share from 0 to 1"),
+        (json.dumps(line(dead_units=10**400)) + "\n", "`dead_units` is a share from 0 to 1"),
+        (json.dumps(line(saturated=-0.1)) + "\n", "from 0 to 1, received -0.1; layer 'a'"),
+        (json.dumps(line(gradient_norm=-5)) + "\n", "`gradient_norm` cannot be negative; layer"),
+        (json.dumps(line(update_ratio=-1e-3)) + "\n", "`update_ratio` cannot be negative"),
+        (json.dumps(line(time_norms=[1, -1])) + "\n", "`time_norms` cannot be negative"),
     ],
 )
 def test_what_is_no_log(tmp_path: Path, text: str, message: str) -> None:
