@@ -110,9 +110,9 @@ def test_a_step_allocates_no_arrays_of_the_batch(name: str) -> None:
     finally:
         tracemalloc.stop()
     assert buffers_of(network) == buffers
-    # NumPy converts types in blocks of 64 kB; dropout's random bytes are a quarter or half of an
-    # array, gelu works in blocks of its own
-    allowed = {"dropout": 0.4, "dropout, 16 bits": 0.7, "gelu": 0.7}.get(name, 0.2)
+    # NumPy converts types in blocks of 64 kB, NumPy 2.0 in two of them; dropout's random bytes are
+    # a quarter or half of an array, gelu works in blocks of its own
+    allowed = {"dropout": 0.4, "dropout, 16 bits": 0.7, "gelu": 0.7}.get(name, 0.3)
     assert peak < allowed * inputs.nbytes
 
 
