@@ -16,6 +16,7 @@ from bpcli.sweep.axes import Point, coordinates
 from bpcli.sweep.jobs import Job
 from bpcli.training.files import could_not_write, write_atomic
 from bpcli.training.json_lines import JsonLines
+from bpcli.training.reading import lines
 
 _SYNC_SECONDS = 5.0  # what a power failure can take back at most
 
@@ -109,11 +110,10 @@ class Results:
     def lines(self) -> Iterator[dict[str, Any]]:
         """Each job's line, one by one; what is not a line of ours is passed over."""
         try:
-            with self.path.open("rb") as file:
-                for line in file:
-                    parsed = _parsed(line)
-                    if parsed is not None:
-                        yield parsed
+            for line in lines(self.path):
+                parsed = _parsed(line)
+                if parsed is not None:
+                    yield parsed
         except FileNotFoundError:
             return
 

@@ -12,9 +12,9 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
@@ -23,6 +23,7 @@ from numpy.lib import format as npy
 from bpcli.errors import CheckpointError
 from bpcli.network import Network
 from bpcli.training.files import write_atomic
+from bpcli.training.reading import open_file
 
 Tree = dict[str, Any]  # str -> array, plain value, or another tree
 FORMAT = 1
@@ -78,7 +79,8 @@ def _to_bytes(tree: Tree) -> bytes:
 def _checked(path: Path, name: Path) -> bytes:
     """What the file holds, if its digest says that it is whole."""
     try:
-        content = path.read_bytes()
+        with open_file(path) as file:
+            content = file.read() if _ends_in_a_digest(file) else b""
     except FileNotFoundError:
         raise CheckpointError(f"{name}: there is no such checkpoint") from None
     except OSError as error:
@@ -87,6 +89,15 @@ def _checked(path: Path, name: Path) -> bytes:
     if content[-_TAIL:] != _DIGEST + digest.encode():
         raise _damaged(name, "its digest does not agree with its content")
     return content
+
+
+def _ends_in_a_digest(file: BinaryIO) -> bool:
+    """Looked at first: what is none of ours may be larger than memory."""
+    size = file.seek(0, SEEK_END)
+    file.seek(max(0, size - _TAIL))
+    ends = file.read(len(_DIGEST)) == _DIGEST
+    file.seek(0)
+    return ends
 
 
 def _damaged(path: Path, reason: str) -> CheckpointError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bpcli.training.files import could_not_write, to_json
+from bpcli.training.reading import lines
 
 
 class JsonLines:
@@ -66,12 +67,11 @@ class JsonLines:
     def _kept(self, last: int) -> tuple[int, int]:
         """(the key of the last good line, the size of the file up to its end)."""
         key = size = 0
-        with self.path.open("rb") as file:
-            for line in file:
-                found = _key(line, self.key)
-                if found is None or not key < found <= last:
-                    break
-                key, size = found, size + len(line)
+        for line in lines(self.path):
+            found = _key(line, self.key)
+            if found is None or not key < found <= last:
+                break
+            key, size = found, size + len(line)
         return key, size
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from bpcli.training.reading import lines
+
 NUMBER = (int, float, NoneType)  # null: not finite
 FIGURES = {str: NUMBER}
 BEST = {"epoch": int, "step": int, "metric": str, "value": NUMBER}
@@ -54,14 +56,13 @@ def problem(value: Any, shape: Any, place: str = "") -> str | None:
 def fitting(path: Path, shape: Any) -> Iterator[dict[str, Any]]:
     """The lines of a JSON-lines file that fit; nothing where there is none, or no text."""
     try:
-        with path.open("rb") as file:
-            for raw in file:
-                try:
-                    line = json.loads(raw)
-                except (ValueError, RecursionError):
-                    continue
-                if problem(line, shape) is None:
-                    yield line
+        for raw in lines(path):
+            try:
+                line = json.loads(raw)
+            except (ValueError, RecursionError):
+                continue
+            if problem(line, shape) is None:
+                yield line
     except OSError:
         return
 

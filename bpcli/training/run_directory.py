@@ -15,6 +15,7 @@ from bpcli.training import checkpoint, records
 from bpcli.training.checkpoint import Tree
 from bpcli.training.files import could_not_write, sweep, to_json, write_atomic
 from bpcli.training.json_lines import JsonLines
+from bpcli.training.reading import read_text
 
 _FINISHED = ("finished", "early_stopping")
 _LONGEST_NAME = 100  # bytes; file systems allow 255, paths not always more
@@ -95,9 +96,9 @@ class RunDirectory:
 
     def read_spec(self) -> str:
         try:
-            return self.spec.read_text(encoding="utf-8")
+            return read_text(self.spec)
         except (OSError, UnicodeDecodeError) as error:
-            raise CheckpointError(f"{self.spec}: could not be read: {error}") from None
+            raise CheckpointError(f"{self.spec}: could not be read: {_reason(error)}") from None
 
     def read_environment(self) -> dict[str, Any]:
         return _read(self.environment, records.ENVIRONMENT)
@@ -226,13 +227,17 @@ def _json(document: dict[str, Any]) -> bytes:
 
 def _read(path: Path, shape: Any) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_text(path))
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such file; the run is not complete") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: could not be read: {error}") from None
+        raise CheckpointError(f"{path}: could not be read: {_reason(error)}") from None
     problem = records.problem(document, shape)
     if problem is not None:
         raise CheckpointError(f"{path}: {problem}")
     assert isinstance(document, dict)
     return document
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
