@@ -179,14 +179,21 @@ class Evidence:
     def fails(self) -> bool | None:
         return self.verdict.fails
 
-    def severity(self, *, harm: bool) -> Severity | None:
+    def severity(self, *, harm: bool, explained: bool = True) -> Severity | None:
         """Error where training fails; where it does well a warning if there is some harm, else
-        nothing; by the harm alone where nobody knows how training goes."""
+        nothing; by the harm alone where nobody knows how training goes. A remark, then, of what
+        has no cause (``explained``) and did no harm in the steps that were trained."""
         if self.fails:
             return "error"
+        if self.fails is None and not (harm or explained) and self._was_tried:
+            return "info"
         if self.fails is None:
             return "error" if harm else "warning"
         return "warning" if harm else None
+
+    @property
+    def _was_tried(self) -> bool:
+        return self.start is not None and bool(self.runs)
 
 
 def _moment(line: Line) -> Moment:

@@ -70,6 +70,8 @@ class Passage:
 
 _POINTS = 7  # of the distribution of E x² over examples
 _MOST_SPREAD = 4.0
+_REACH = (1e-140, 1e140)  # of E x²: squares of it are computed
+_MOST_NATS = 700.0  # of one layer: beyond, its factor is 0 or infinite in any precision
 
 
 class Unpredictable(Exception):  # noqa: N818  not an error: there is no theory for this layer
@@ -128,15 +130,23 @@ def _forward(
 
 
 def _pass(node: Node, signal: Signal) -> Passage:
+    if not _in_reach(signal):
+        raise Unpredictable("the signal is too small or too large to compute with")
     if isinstance(node.layer, (activations.Activation, activations.Identity)):
-        return _activation(node, signal)
-    rule = _RULES.get(node.layer.name)
+        rule: _Rule | None = _activation
+    else:
+        rule = _RULES.get(node.layer.name)
     if rule is None:
         raise Unpredictable(f"no theory of {node.layer.name}")
     passage = rule(node, signal)
-    if not (math.isfinite(passage.signal.square) and np.isfinite(passage.log_gradient).all()):
+    bounded = np.abs(passage.log_gradient - passage.fluctuation / 4) < _MOST_NATS
+    if not (_in_reach(passage.signal) and np.all(bounded)):
         raise Unpredictable("the signal or the gradient is 0 or grows beyond all bounds")
     return passage
+
+
+def _in_reach(signal: Signal) -> bool:
+    return signal.square == 0 or _REACH[0] < signal.square < _REACH[1]
 
 
 def _half_log(square: float) -> float:
@@ -190,7 +200,7 @@ def _activation(node: Node, signal: Signal) -> Passage:
     if not own.slope_square > 0:
         raise Unpredictable("its slope is 0 everywhere the signal reaches")
     fluctuation = 3 * (own.slope_fourth / own.slope_square**2 - 1) / units
-    drawn = (own.fourth / own.square**2 - 1) / units if own.square > 0 else 0.0
+    drawn = max(own.fourth / own.square**2 - 1, 0.0) / units if own.square > 0 else 0.0
     square, log_gradient, spread = _over_examples(activation, signal)
     shared = pair.product * square / own.square if own.square > 0 else pair.product
     return Passage(Signal(square, shared, own.mean, spread + drawn), log_gradient, fluctuation)

@@ -11,6 +11,9 @@ import pytest
 
 from bpcli.data import Dataset, load_data
 from bpcli.diagnosis import probe as probing
+from bpcli.diagnosis.diagnosis import Diagnosis
+from bpcli.diagnosis.evidence import Evidence
+from bpcli.diagnosis.measurement import Measurement
 from bpcli.diagnosis.prediction import signal_of
 from bpcli.diagnosis.probe import SEEDS_AT_START, Probe, diagnose_spec
 from bpcli.diagnosis.reference import expectation
@@ -166,6 +169,50 @@ def test_inputs_of_any_size_have_a_relative_spread(scale: float) -> None:
     assert plain.spread > 0.1
     expected = plain.spread if scale > 1e-150 else 0.0  # there all squares are 0
     assert scaled.spread == pytest.approx(expected)
+
+
+def large_inputs(activation: str, scale: str) -> Diagnosis:
+    """Of 2 inputs of 10^90 or so, in float64."""
+    data = f"data: {{generate: {{blobs: {{samples: 200, classes: 4}}}}, scale: {scale}}}\n"
+    network = f"network: [{{dense: 16}}, {activation}, {{dense: 16}}, {activation}, {{dense: 4}}]\n"
+    rest = "loss: cross_entropy\noptimizer: {sgd: {learning_rate: 0.01}}\n"
+    return diagnose_spec(
+        parse_spec(data + network + rest + "dtype: float64\ntraining: {epochs: 3}\n")
+    )
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+@pytest.mark.parametrize("scale", ["1.0e+90", "1.0e+150", "1.0e-90", "1.0e+20"])
+def test_inputs_far_from_1_are_named(activation: str, scale: str) -> None:
+    """Nothing that is computed of them leaves the range of floats."""
+    found = large_inputs(activation, scale)
+    slope = found.flow.predicted_gradient_slope
+    assert slope is None or abs(slope) < 100
+    if activation == "tanh" and "+" in scale:
+        (finding,) = found.findings
+        assert (finding.name, finding.cause) == ("unscaled-inputs", "inputs-unscaled")
+        assert "vanishing-gradient" in finding.evidence["symptoms"]
+
+
+@pytest.mark.parametrize(
+    ("fails", "harm", "explained", "tried", "severity"),
+    [
+        (None, False, False, True, "info"),
+        (None, False, True, True, "warning"),
+        (None, False, False, False, "warning"),
+        (None, True, False, True, "error"),
+        (True, False, False, True, "error"),
+        (False, True, False, True, "warning"),
+        (False, False, True, True, None),
+    ],
+)
+def test_severity_goes_by_consequences(
+    fails: bool | None, harm: bool, explained: bool, tried: bool, severity: str | None
+) -> None:
+    """Where it cannot be told yet where training leads, what has no cause is a remark."""
+    evidence = Evidence((), Thresholds(), start=Measurement(), verdict=Verdict(fails))
+    evidence.runs = [[{"step": 1, "layers": []}]] if tried else []
+    assert evidence.severity(harm=harm, explained=explained) == severity
 
 
 # sequences, of which an example is cut out when it is taken

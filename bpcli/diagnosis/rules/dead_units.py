@@ -39,10 +39,11 @@ ReLU, ELU or GELU, which pass some gradient everywhere; wider layers where they 
         found = worst_layers(evidence, "dead_units", evidence.thresholds.dead_share)
         if found is None:
             return
-        severity = evidence.severity(harm=max(found.shares.values()) > 0.999)
+        cause = causes.of_dead_units(evidence) if found.step == 0 else None
+        harm = max(found.shares.values()) > 0.999
+        severity = evidence.severity(harm=harm, explained=cause is not None)
         if severity is None:
             return
-        cause = causes.of_dead_units(evidence) if found.step == 0 else None
         yield self.finding(
             severity,
             list(found.shares),

@@ -18,7 +18,8 @@ class OutputLossMismatch(Rule):
         what="""\
 The last activation bounds the outputs so that even the best ones leave much of the loss: softmax or
 sigmoid before a loss that takes logits and squashes them once more, or a bounded activation before
-targets that lie outside its bounds.""",
+targets that lie outside its bounds. An error where the loss cannot be fitted, even if the classes
+are ranked well: no training gets the probabilities right.""",
         why="""\
 Cross-entropy of ten classes on softmaxed logits cannot fall below ln(1 + 9/e) = 1.46, and its
 gradient goes through two softmaxes, both nearly flat. A sigmoid in front of standardized targets

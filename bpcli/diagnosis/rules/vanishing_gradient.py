@@ -53,7 +53,8 @@ Hochreiter 1991; Bengio, Simard & Frasconi 1994; Glorot & Bengio 2010; Schoenhol
         moment = next(each for each in evidence.moments() if each.step == first)
         layers = _far_behind(evidence, moment)
         still = [name for name in evidence.standing_still() if name in layers]
-        severity = evidence.severity(harm=bool(still))
+        explained = causes.of_vanishing(evidence) is not None
+        severity = evidence.severity(harm=bool(still), explained=explained)
         if severity is None:
             yield from self._remark(evidence)
             return
@@ -117,11 +118,12 @@ Hochreiter 1991; Bengio, Simard & Frasconi 1994; Glorot & Bengio 2010; Schoenhol
         for name, step, norms, decay in time_decays(evidence):
             if not decay.total <= -evidence.thresholds.time_total:
                 continue
-            severity = evidence.severity(harm=self._must_vanish(evidence, name))
+            cause = causes.of_recurrence(evidence, name, vanishing=True)
+            harm = self._must_vanish(evidence, name)
+            severity = evidence.severity(harm=harm, explained=cause.word is not None)
             if severity is None:
                 continue
             lost = steps_to_one_percent(norms)
-            cause = causes.of_recurrence(evidence, name, vanishing=True)
             yield self.finding(
                 severity,
                 [name],
