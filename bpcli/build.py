@@ -50,14 +50,20 @@ def plan(spec: Spec) -> tuple[Chain, Description]:
     Reads no more of the data than it must. Raises SpecError and DataError.
     """
     description = describe(spec)
+    check(spec, description)
+    description = completed(spec, description)
     chain = check(spec, description)
-    known = chain is not None and description.output_shape is not None
-    if not known or (takes_codes(spec) and description.vocabulary is None):
-        dataset = load_data(spec)
-        description = dataset.preparation.description(dataset.examples)
-        chain = check(spec, description)
     assert chain is not None
     return chain, description
+
+
+def completed(spec: Spec, description: Description) -> Description:
+    """What the data ask of a network, with what their headers do not tell; reads them only then."""
+    unknown = None in (description.input_shape, description.output_shape)
+    if not unknown and (description.vocabulary is not None or not takes_codes(spec)):
+        return description
+    dataset = load_data(spec)
+    return dataset.preparation.description(dataset.examples)
 
 
 def check(spec: Spec, description: Description) -> Chain | None:

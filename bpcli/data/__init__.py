@@ -1,7 +1,7 @@
 """Data: sources to arrays to batches."""
 
 from bpcli.data.codes import first_layer, takes_codes
-from bpcli.data.dataset import Dataset, describe, files_of, load_data, read_part
+from bpcli.data.dataset import Dataset, decides_reading, describe, files_of, load_data, read_part
 from bpcli.data.part import Batch, Part, batches
 from bpcli.data.preparation import Description, Preparation
 from bpcli.data.sources import OptionError
@@ -16,6 +16,7 @@ __all__ = [
     "Part",
     "Preparation",
     "batches",
+    "decides_reading",
     "describe",
     "files_of",
     "first_layer",

@@ -36,7 +36,7 @@ from bpcli.data.sources import (
 )
 from bpcli.data.sources.source import Array, RowsOf
 from bpcli.data.split import split_rows
-from bpcli.data.targets import NUMBERS, distinct, fit_targets, output_shape_of
+from bpcli.data.targets import NUMBERS, distinct, fit_targets, output_shape_of, single_output
 from bpcli.errors import Problem, SpecError
 from bpcli.spec.data import SourceOptions
 from bpcli.spec.model import Spec
@@ -91,6 +91,11 @@ def _describe(spec: Spec, header: Header) -> Description:
         output_shape = output_shape_of(spec, header.targets)
         classes = None if output_shape == (1,) else header.targets.classes
     return Description(shape, output_shape, classes, header.examples)
+
+
+def decides_reading(spec: Spec) -> tuple[object, ...]:
+    """What decides, beside the data section, how data are read; all of it can be hashed."""
+    return spec.loss, spec.dtype, takes_codes(spec), single_output(spec)
 
 
 def files_of(spec: Spec) -> tuple[Path, ...]:

@@ -163,7 +163,7 @@ def encoding_of(spec: Spec, header: TargetHeader) -> str | None:
         return NUMBERS
     if header.classes is None:
         return None
-    return SWITCH if len(header.classes) == 2 and _single_output(spec) else ONE_HOT
+    return SWITCH if len(header.classes) == 2 and single_output(spec) else ONE_HOT
 
 
 def output_shape_of(spec: Spec, header: TargetHeader) -> Shape | None:
@@ -178,7 +178,7 @@ def output_shape_of(spec: Spec, header: TargetHeader) -> Shape | None:
     return None if encoding is None else (header.shape or (1,))
 
 
-def _single_output(spec: Spec) -> bool:
+def single_output(spec: Spec) -> bool:
     """Whether the last layer of the spec that says its number of units has one."""
     units = (layer.units for layer in reversed(spec.network) if hasattr(layer, "units"))
     return next(units, None) == 1

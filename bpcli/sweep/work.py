@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bpcli.build import network_on
-from bpcli.data import Dataset, load_data
+from bpcli.data import Dataset, decides_reading, load_data
 from bpcli.errors import BpcliError
 from bpcli.spec.model import Spec
 from bpcli.spec.relocating import with_copies
@@ -91,8 +91,7 @@ def forget_data() -> None:
 
 def _dataset(spec: Spec) -> Dataset:
     """The data that the spec asks for, kept for the next job that asks for the same."""
-    single_output = getattr(spec.network[-1], "units", None) == 1
-    key = repr((spec.data, spec.loss, spec.dtype, single_output, spec.source.folder))
+    key = repr((spec.data, decides_reading(spec), spec.source.folder))
     if key not in _datasets:
         if len(_datasets) >= _MOST_DATASETS:
             _datasets.pop(next(iter(_datasets)))
