@@ -63,11 +63,14 @@ def add_what_happened(evidence: Evidence, lines: list[dict[str, Any]]) -> None:
 
 
 def _verdict(losses: list[float], evidence: Evidence) -> Verdict:
-    """Of a log alone: a loss that is no lower at the end than at the start fails."""
+    """Of a log alone: a loss that is no lower at the end than at the start fails; of few lines, one
+    that is far above it from the middle on."""
     if any(evidence.non_finite):
         return Verdict(fails=True)
     if len(losses) < 2 * _TENTH:
-        return Verdict()
+        later = losses[len(losses) // 2 :]
+        risen = len(losses) > 2 and min(later) > evidence.thresholds.blown_up * losses[0] > 0
+        return Verdict(fails=risen or None)
     tenth = len(losses) // _TENTH
     # what blows up at once and comes back has gained nothing since its first step
     first, last = min(losses[0], median(losses[:tenth])), median(losses[-tenth:])

@@ -39,6 +39,11 @@ class Thresholds:
         "a run that was cut short may only be slow: it fails if it covers less than a tenth of "
         "what the plain learner does in as many steps",
     )
+    blown_up: float = threshold(
+        2.0,
+        "times the first loss, in every later line of a log too short for averages: batches alone "
+        "do not scatter as far",
+    )
     fewest_steps: float = threshold(
         10.0,
         "updates: fewer say nothing of where training leads, Adam's mean gradient alone takes ten",

@@ -96,6 +96,17 @@ def test_values_that_are_not_finite_have_a_first_place(tmp_path: Path, value: st
     assert (finding.name, finding.layers, finding.first_step) == ("non-finite", ("a",), 2)
 
 
+@pytest.mark.parametrize(("losses", "named"), [((1, 9, 7, 8), True), ((1, 9, 1.5, 8), False)])
+def test_a_short_log_that_blows_up(tmp_path: Path, losses: list[float], named: bool) -> None:
+    """Too few lines for averages: the loss must be far above the first one and stay there."""
+    lines = [
+        {**line(step, update_ratio=0.9, delta_norm=1.0), "loss": loss}
+        for step, loss in enumerate(losses, 1)
+    ]
+    found = [finding.name for finding in diagnose_log(log(tmp_path, *lines)).findings]
+    assert found == (["learning-rate-too-high"] if named else [])
+
+
 def test_a_share_that_is_nan_is_unknown(tmp_path: Path) -> None:
     shares = {"dead_units": math.nan, "saturated": math.nan}
     assert diagnose_log(log(tmp_path, line(**shares), line(2, **shares))).findings == ()

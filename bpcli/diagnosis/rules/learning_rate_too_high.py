@@ -73,7 +73,7 @@ optimizer: {sgd: {learning_rate: 100}}""",
                     "error",
                     [],
                     f"{named} is too high: step {moment.step} moves most layers by "
-                    f"{ratio:.2g} times their size or more; 0.001 is usual",
+                    f"{ratio:.2g} times their size or more, not by about a thousandth of it",
                     first_step=moment.step,
                     cause="learning-rate-too-high",
                     learning_rate=rate,
