@@ -57,7 +57,16 @@ def _raw_axes(sweep: Sweep) -> list[tuple[str, Sequence[str]]]:
 def _listed(values: Sequence[str]) -> str:
     if len(values) <= 6:
         return ", ".join(values)
-    return f"{', '.join(values[:3])}, ... {values[-1]} ({len(values):,} values)"
+    shown = [_rounded(value) for value in (*values[:3], values[-1])]
+    return f"{', '.join(shown[:3])}, ... {shown[3]} ({len(values):,} values)"
+
+
+def _rounded(written: str) -> str:
+    """A value of a range, short enough for the ends of the range to be seen."""
+    try:
+        return written if written.isdecimal() else f"{float(written):.4g}"
+    except ValueError:
+        return written
 
 
 def summary(
@@ -71,7 +80,9 @@ def summary(
     """The table of results, the best by the figure ``judged`` first; with ``over`` that figure over
     two varied paths too."""
     good = [row for row in rows if "error" not in row]
-    blocks: list[Block] = [_table(best_first(good, judged)[:_SHOWN], paths, judged)]
+    blocks: list[Block] = []
+    if good:
+        blocks.append(_table(best_first(good, judged)[:_SHOWN], paths, judged))
     if len(good) > _SHOWN:
         blocks.append(Lines((f"... {len(good) - _SHOWN:,} more in {folder}/results.csv",)))
     blocks += _failures([row for row in rows if "error" in row])

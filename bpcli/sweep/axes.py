@@ -15,7 +15,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -157,8 +157,18 @@ def axes_of(node: Node, file: str = "") -> list[Axis]:
             ";".join(f"{path}={_written(values)}" for path, values in entry.items()),
             f"{file}:",
         )
-        for entry in content
+        for entry in map(partial(_filled, file), content)
     ]
+
+
+def _filled(file: str, entry: dict[str, object]) -> dict[str, object]:
+    """The mapping, if it varies something."""
+    empty = next((path for path, values in entry.items() if values in ([], "", None)), None)
+    if empty is not None:
+        raise AxisError(f"{file}: {empty} has no values; give some, like [1, 2] or 0..9")
+    if not entry:
+        raise AxisError(f"{file}: an empty mapping varies nothing")
+    return entry
 
 
 def _written(values: object) -> str:

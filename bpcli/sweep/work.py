@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from bpcli.build import network_on
@@ -82,6 +83,12 @@ def _chi(slope: float | None) -> float | None:
 
 
 DO: dict[str, Callable[[Spec], dict[str, Any]]] = {"train": _train, "diagnose": _diagnose}
+
+
+def read_data(job: Job) -> None:
+    """Reads the job's data, so that its time is its own; what is wrong with them it says itself."""
+    with suppress(Exception):
+        _dataset(job.spec)
 
 
 def forget_data() -> None:

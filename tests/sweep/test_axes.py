@@ -102,6 +102,20 @@ def test_a_sweep_file() -> None:
         axes_of(read_yaml("seed: 0..2", "")[0])
 
 
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("- {seed: []}", "f.yaml: seed has no values"),
+        ("- {a: 1, seed: }", "f.yaml: seed has no values"),
+        ("- {seed: ''}", "f.yaml: seed has no values"),
+        ("- {}", "f.yaml: an empty mapping varies nothing"),
+    ],
+)
+def test_a_sweep_file_that_varies_nothing(written: str, message: str) -> None:
+    with pytest.raises(AxisError, match=message):
+        axes_of(read_yaml(written, "")[0], "f.yaml")
+
+
 def test_coordinates_are_plain_values() -> None:
     assert coordinates(("seed=3", "rate=1e-3", "network.1=tanh", "x=[1, 2]")) == {
         "seed": 3,

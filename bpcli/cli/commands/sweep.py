@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from bpcli.sweep.engines import Engine
     from bpcli.sweep.sweep import Progress, Sweep
 
-_SOON = 5.0  # seconds
-
 
 @click.command()
 @spec_parameters
@@ -44,7 +42,7 @@ _SOON = 5.0  # seconds
 @click.option("--over", metavar="X,Y", help="Show the figure over two varied paths.")
 @click.option("--figure", metavar="NAME", help="What to judge by, like validation.loss.")
 @click.option("--contour", metavar="NAME=VALUE", help="Draw where a figure takes a value.")
-@click.option("--dry-run", is_flag=True, help="List the jobs and the estimated time; run nothing.")
+@click.option("--dry-run", is_flag=True, help="List the jobs; estimate the time by one or two.")
 @html_option
 @plot_option
 @output_parameters
@@ -88,8 +86,10 @@ def command(
     sweep = Sweep(template, axes, do, (*request.settings, *seed), samples)
     workers = jobs or available_processors()
     if dry_run:
+        from bpcli.sweep.estimate import seconds_of_a_job
+
         count = sweep.check()
-        output.show(plan(sweep, count, _seconds_of_one(sweep), workers))
+        output.show(plan(sweep, count, seconds_of_a_job(sweep), workers))
         return ExitCode.OK
     folder = Path(out) if out else default_folder(template)
     results = Results(folder)
@@ -210,7 +210,7 @@ def _values(name: str, axes: list[Axis]) -> tuple[str, list[Any]]:
     found = [name] if name in paths else ending
     if len(found) != 1:
         reason = f"{name!r} is not varied" if not found else f"several varied paths end in {name!r}"
-        raise click.BadParameter(f"--over: {reason}; {', '.join(paths)} are")
+        raise click.BadParameter(f"--over: {reason}; varied: {', '.join(paths)}")
     return found[0], paths[found[0]].coordinates(found[0])
 
 
@@ -244,34 +244,30 @@ def _check_figure(option: str, name: str, do: str) -> None:
     raise click.BadParameter(f"{option}: --do {do} gives no figure {name!r}{hint}")
 
 
-def _seconds_of_one(sweep: Sweep) -> float | None:
-    """The time of a job, run here: of the first, and of the last too where that is soon done."""
-    from bpcli.sweep.work import run
-
-    lines = [run(sweep.job(0))]
-    if lines[0]["seconds"] < _SOON:
-        lines.append(run(sweep.job(sweep.count - 1)))
-    known = [float(line["seconds"]) for line in lines if "error" not in line]
-    return sum(known) / len(known) if known else None
-
-
 class _Reporter:
-    """Says how far the sweep is, once in a while."""
+    """Says how far the sweep is, once in a while.
+
+    The clock starts with the first job: what workers take to start says nothing about the others.
+    """
 
     def __init__(self, output: Output) -> None:
-        self.output, self.begun = output, time.monotonic()
+        self.output = output
+        self.begun: float | None = None
         self.next = 0.0
 
     def __call__(self, line: dict[str, Any], progress: Progress) -> None:
         from bpcli.report.text import duration
 
-        elapsed = time.monotonic() - self.begun
+        now = time.monotonic()
+        if self.begun is None:
+            self.begun = now - line.get("seconds", 0.0)
+        elapsed = now - self.begun
         if elapsed < self.next and progress.left:
             return
         self.next = max(2.0, 1.5 * elapsed)
-        left = elapsed / progress.done * progress.left
+        seconds = elapsed / progress.done * progress.left
+        left = f", {duration(seconds)} left" if progress.left else ""
         failed = f", {progress.failed:,} failed" if progress.failed else ""
         self.output.say(
-            f"{progress.before + progress.done:,} of {progress.jobs:,} jobs{failed}, "
-            f"{duration(left)} left"
+            f"{progress.before + progress.done:,} of {progress.jobs:,} jobs{failed}{left}"
         )
