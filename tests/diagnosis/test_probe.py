@@ -13,10 +13,12 @@ from bpcli.data import Dataset, load_data
 from bpcli.diagnosis import probe as probing
 from bpcli.diagnosis.diagnosis import Diagnosis
 from bpcli.diagnosis.evidence import Evidence
+from bpcli.diagnosis.flow import LayerFacts
 from bpcli.diagnosis.measurement import Measurement
 from bpcli.diagnosis.prediction import signal_of
 from bpcli.diagnosis.probe import SEEDS_AT_START, Probe, diagnose_spec
 from bpcli.diagnosis.reference import expectation
+from bpcli.diagnosis.rules.learning_rate_too_low import LearningRateTooLow
 from bpcli.diagnosis.thresholds import Thresholds
 from bpcli.diagnosis.trial import run_trial, sample
 from bpcli.diagnosis.verdict import Verdict
@@ -213,6 +215,24 @@ def test_severity_goes_by_consequences(
     evidence = Evidence((), Thresholds(), start=Measurement(), verdict=Verdict(fails))
     evidence.runs = [[{"step": 1, "layers": []}]] if tried else []
     assert evidence.severity(harm=harm, explained=explained) == severity
+
+
+@pytest.mark.parametrize(("ratio", "largest"), [(1e-9, 1e7), (1e-7, 1e6), (1e-4, 1e4), (0.0, 1e4)])
+def test_how_much_higher_learning_rates_are_tried(ratio: float, largest: float) -> None:
+    """As far as steps are no leap: 0.1 of the weights' size."""
+    tried: list[float] = []
+
+    def experiment(name: str) -> float:
+        tried.append(float(name.removeprefix("learning_rate*")))
+        return 0.0
+
+    moment = {"step": 1, "layers": [{"name": "dense_1", "update_ratio": ratio}]}
+    evidence = Evidence(
+        (LayerFacts("dense_1", "dense"),), Thresholds(), runs=[[moment]],
+        verdict=Verdict(fails=True), learning_rate=1e-7, experiment=experiment,
+    )  # fmt: skip
+    assert list(LearningRateTooLow().check(evidence)) == []
+    assert max(tried) == largest
 
 
 # sequences, of which an example is cut out when it is taken

@@ -9,6 +9,7 @@ from bpcli.diagnosis.finding import Finding
 from bpcli.diagnosis.rules.rule import Explanation, Rule
 
 _FACTORS = (10.0, 100.0, 1000.0, 10000.0)
+_MORE_FACTORS = (1e5, 1e6, 1e7)  # where the steps are so short that they are no leap
 
 
 class LearningRateTooLow(Rule):
@@ -34,7 +35,7 @@ optimizer: {sgd: {learning_rate: 0.00001}}""",
             return
         if not evidence.rate_may_be_too("low"):
             return
-        for factor in _FACTORS:
+        for factor in _factors(evidence):
             share = evidence.experiment(f"learning_rate*{factor:g}")
             if share is not None and share >= evidence.thresholds.cured_share:
                 better = evidence.learning_rate * factor
@@ -51,3 +52,11 @@ optimizer: {sgd: {learning_rate: 0.00001}}""",
                     update_ratio=min(evidence.update_ratios.values(), default=None),
                 )
                 return
+
+
+def _factors(evidence: Evidence) -> Iterator[float]:
+    yield from _FACTORS
+    ratio = max(evidence.update_ratios.values(), default=0.0)
+    for factor in _MORE_FACTORS:
+        if 0 < ratio * factor <= evidence.thresholds.large_update:
+            yield factor
