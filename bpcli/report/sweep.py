@@ -262,8 +262,9 @@ def grid_chart(
     takes a value."""
     good = [row for row in rows if "error" not in row]
     grid = grid_of(good, over, judged)
+    alone = len(good) <= sum(cell is not None for row in grid.cells for cell in row)
     return HeatMap(
-        f"{grid.figure}, the mean over everything else that varies",
+        grid.figure if alone else f"{grid.figure}, the mean over everything else that varies",
         grid.x, grid.y, [_value(value) for value in grid.x_values],
         [_value(value) for value in grid.y_values], grid.cells, logarithmic=False,
         contour=contour_of(grid_of(good, over, contour[0]), contour[1]) if contour else (),

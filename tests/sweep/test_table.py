@@ -52,6 +52,7 @@ def test_a_contour_has_a_line_on_either_side_of_a_ridge() -> None:
         (("--do", "diagnose", "--figure", "validation.loss"), "--do diagnose gives no figure"),
         (("--over", "seed,units", "--contour", "nothing=1"), "gives no figure 'nothing'"),
         (("--over", "seed,units", "--contour", "epochs=nan"), "NAME=VALUE"),
+        (("--figure", "test.loss"), "the data have no test part"),
     ],
 )
 def test_pictures_that_cannot_be_drawn_start_nothing(
@@ -74,6 +75,15 @@ def test_a_page_shows_the_map_and_its_contour(tmp_path: Path) -> None:
     assert run.stdout.startswith("<!doctype html>")
     assert run.stdout.count("<polyline") == 2
     assert "optimizer.adam.learning_rate = 0.05" in run.stdout
+
+
+def test_a_line_that_is_nowhere_is_told(tmp_path: Path) -> None:
+    run = bpcli("sweep", write_spec(tmp_path), "--vary", "seed=0,1", "--vary",
+                "network.0.dense.units=2,3", "--over", "seed,units", "--contour", "epochs=1e6",
+                "--html", "page.html", "--jobs", "1", folder=tmp_path)  # fmt: skip
+    assert run.returncode == 0
+    assert "epochs does not cross 1e+06: no line is drawn" in run.stderr
+    assert "the mean over" not in (tmp_path / "page.html").read_text()  # a job a cell
 
 
 def test_a_path_may_be_named_by_its_end_and_missing_cells_stay_empty(tmp_path: Path) -> None:

@@ -84,6 +84,8 @@ def command(
         raise click.UsageError("--plot draws the figure over two varied paths: give --over X,Y")
     seed = () if request.seed is None else (f"seed={request.seed}",)
     sweep = Sweep(template, axes, do, (*request.settings, *seed), samples)
+    for name in (figure, wanted.contour and wanted.contour[0]):
+        _check_part(sweep, name)
     workers = jobs or available_processors()
     if dry_run:
         from bpcli.sweep.estimate import seconds_of_a_job
@@ -148,6 +150,8 @@ def _show(
     paths = [path for axis in sweep.axes for path in axis.paths]
     found = summary(rows, paths, progress, str(folder), judged, over)
     chart = grid_chart(rows, over, judged, contour) if over is not None else None
+    if contour is not None and chart is not None and not chart.contour:
+        output.warn([f"{contour[0]} does not cross {contour[1]:g}: no line is drawn"])
     if html_file != "-":
         output.show(found)
     if html_file is not None:
@@ -242,6 +246,21 @@ def _check_figure(option: str, name: str, do: str) -> None:
         known = [f"{part}.{metric}" for part in PARTS for metric in METRICS] + known
     hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
     raise click.BadParameter(f"{option}: --do {do} gives no figure {name!r}{hint}")
+
+
+def _check_part(sweep: Sweep, figure: str | None) -> None:
+    """Refuses a figure of a part that the data do not have."""
+    part = (figure or "").partition(".")[0]
+    if part not in ("validation", "test") or any(
+        path.startswith("data") for axis in sweep.axes for path in axis.paths
+    ):
+        return
+    data = sweep.job(0).spec.data
+    if getattr(data, part) is None and not getattr(data.split, part):
+        raise BpcliError(
+            f"no job will have the figure {figure}: the data have no {part} part; give "
+            f"data.split.{part} or data.{part}"
+        )
 
 
 class _Reporter:
