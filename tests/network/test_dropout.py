@@ -78,3 +78,10 @@ def test_evaluation_and_rate_zero_change_nothing() -> None:
         assert np.array_equal(outputs, inputs)
         assert np.array_equal(network.backward(inputs), inputs)
     assert random.bit_generator.state == state
+
+
+def test_a_rate_that_rounds_to_one_still_keeps_a_few() -> None:
+    """The 65,536 values of 16 bits cannot tell it from 1; the last one is kept."""
+    drawn = mask(1 - 1e-9)
+    assert np.isfinite(drawn).all()
+    assert set(np.unique(drawn)) <= {0.0, 65_536.0}

@@ -144,3 +144,17 @@ def test_what_has_decayed_is_forgotten_and_no_parameter_sees_it(
         assert denormal == 0 or not forgets
         ends.append(parameters)
     assert ends[0].tobytes() == ends[1].tobytes()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_observed_is_what_an_update_took_off(case: str) -> None:
+    random = np.random.default_rng(0)
+    parameters, seen = random.standard_normal(50), []
+    optimizer = optimizer_of(case, 50, "float64")
+    for gradient in random.standard_normal((3, 50)):
+        before = parameters.copy()
+        optimizer.step(parameters, gradient, 0.01, lambda *block: seen.append(block))
+        start, after, change = seen.pop()
+        assert (start, len(seen)) == (0, 0)
+        np.testing.assert_array_equal(after, parameters)
+        np.testing.assert_allclose(change, before - parameters, rtol=1e-9, atol=1e-15)
