@@ -40,6 +40,7 @@ def run(arguments: Sequence[str] | None = None, environment: Environment | None 
         error.show(environment.stderr)
         return ExitCode.USAGE
     except BpcliError as error:
+        _drop_what_cannot_be_written()
         environment.write_message(_explain(error))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
@@ -55,6 +56,7 @@ def run(arguments: Sequence[str] | None = None, environment: Environment | None 
         if error.errno not in _NOT_WRITTEN:
             environment.write_message(_bug(error, environment))
             return ExitCode.BUG
+        _drop_what_cannot_be_written()
         environment.write_message(f"Error: could not write the results: {error.strerror}\n")
         return ExitCode.WRITE
     except SystemExit as error:
@@ -115,6 +117,15 @@ def _bug(error: Exception, environment: Environment) -> str:
         "Please report it where you have bpcli from, with the command and what it prints with "
         "BPCLI_TRACEBACK=1 set.\n"
     )
+
+
+def _drop_what_cannot_be_written() -> None:
+    """What waits for a full disk would make Python's own flush at its end fail once more."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        _silence_stdout()
 
 
 def _silence_stdout() -> None:

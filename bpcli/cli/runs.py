@@ -18,7 +18,7 @@ from bpcli.network import Network
 from bpcli.spec import dump_spec, load_spec, resolve_paths
 from bpcli.spec.model import Spec
 from bpcli.training import RunDirectory, Trainer, check_resumable, describe_environment
-from bpcli.training.checkpoint import restore_network
+from bpcli.training.checkpoint import of_this_run, restore_network
 from bpcli.training.resuming import refuse_another_spec
 
 
@@ -88,8 +88,9 @@ def open_trained(path: Path, layers: Mapping[str, type] | None) -> Trained:
     preparation = _preparation(run)
     network = network_for(spec, preparation.description())
     tree, notes = run.load_weights()
-    restore_network(network, tree["network"])
-    epoch = tree["epoch"] if "epoch" in tree else tree["epochs"]
+    with of_this_run(tree):
+        restore_network(network, tree["network"])
+        epoch = tree["epoch"] if "epoch" in tree else tree["epochs"]
     return Trained(spec, run, preparation, network, epoch, tree["steps"], notes)
 
 

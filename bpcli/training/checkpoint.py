@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,6 +25,7 @@ from bpcli.errors import CheckpointError
 from bpcli.network import Network
 from bpcli.training.files import write_atomic
 from bpcli.training.reading import open_file
+from bpcli.training.records import CHECKPOINT, problem
 
 Tree = dict[str, Any]  # str -> array, plain value, or another tree
 FORMAT = 1
@@ -47,14 +49,30 @@ def load(path: Path) -> Tree:
     content = _checked(path, path)
     try:
         tree = _from_bytes(content)
-    except (BadZipFile, ValueError, KeyError, TypeError, EOFError, RecursionError) as error:
+        number = tree.get("format")
+    except (
+        BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError, RecursionError,
+    ) as error:  # fmt: skip
         raise _damaged(path, str(error)) from None
-    if tree.get("format") != FORMAT:
+    if not isinstance(number, int) or number != FORMAT:
         raise CheckpointError(
-            f"{path}: expected a checkpoint of format {FORMAT}, received format "
-            f"{tree.get('format')}; it was written by another version of bpcli"
+            f"{path}: expected a checkpoint of format {FORMAT}, received format {number!s:.40}; "
+            "it was written by another version of bpcli"
         )
     return tree
+
+
+@contextmanager
+def of_this_run(tree: Tree | None = None) -> Iterator[None]:
+    """While a tree or a part of one is put back: what does not fit raises CheckpointError, as the
+    digest only tells that a checkpoint is whole."""
+    try:
+        wrong = problem(tree, CHECKPOINT) if tree is not None else None
+        if wrong is not None:
+            raise ValueError(wrong)
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise CheckpointError(f"the checkpoint is of another run: {error}") from None
 
 
 def _to_bytes(tree: Tree) -> bytes:

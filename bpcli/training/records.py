@@ -26,6 +26,9 @@ SUMMARY = {
 ENVIRONMENT = {"blas?": {"threads?": (int, NoneType)}, "seeds?": {str: object}}
 EPOCH = {"epoch": int, "step": int, "learning_rate": NUMBER, "train": FIGURES,
          "validation?": FIGURES}  # fmt: skip
+CHECKPOINT = {
+    "network": {"names": [str], "shapes": [[int]]}, "steps": int, "epoch?": int, "epochs?": int,
+}  # fmt: skip
 HISTOGRAM = {"exponent": int, "counts": [int]}
 STEP = {"step": int, "loss?": NUMBER,
         "layers": [{"name": str, "histograms?": {str: HISTOGRAM}}]}  # fmt: skip

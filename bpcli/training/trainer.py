@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bpcli.errors import CheckpointError, Problem, SpecError
+from bpcli.errors import Problem, SpecError
 from bpcli.network import Network
 from bpcli.spec.model import Spec
 from bpcli.training.batches import Rows
-from bpcli.training.checkpoint import Tree, network_tree, restore_network
+from bpcli.training.checkpoint import Tree, network_tree, of_this_run, restore_network
 from bpcli.training.events import (
     EpochEvent,
     Listener,
@@ -302,8 +302,8 @@ class Trainer:
 
     def restore(self, tree: Tree) -> None:
         """Puts everything where :meth:`state` found it; raises CheckpointError on another run's."""
-        restore_network(self.network, tree["network"])
-        try:
+        with of_this_run(tree):
+            restore_network(self.network, tree["network"])
             self.stepper.restore(tree["stepper"])
             self.meter.restore(tree["meter"])
             if self.patience is not None:
@@ -312,18 +312,14 @@ class Trainer:
                 self.best.tree = tree["best"]
             self.epochs = tree["epochs"]
             self._recorded = tree.get("recorder", {})
-        except (KeyError, TypeError, ValueError) as error:
-            raise _another_run(error) from None
         self._resumed = True
 
     def _restore_recorder(self) -> None:
         """A recorder comes after the checkpoint was read: it is none of the run's own."""
         if self.recorder is None or not self._recorded:
             return
-        try:
+        with of_this_run():
             self.recorder.restore(self.network, self._recorded)
-        except (KeyError, TypeError, ValueError) as error:
-            raise _another_run(error) from None
         self._recorded = {}
 
     def resume(self) -> list[str]:
@@ -361,10 +357,6 @@ class Trainer:
         if improved and self.run is not None and self.best is not None:
             assert self.best.tree is not None
             self.run.save_best(self.best.tree)
-
-
-def _another_run(error: Exception) -> CheckpointError:
-    return CheckpointError(f"the checkpoint is of another run: {error}")
 
 
 def _overrides_stepped(listener: Listener) -> bool:

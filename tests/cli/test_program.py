@@ -147,10 +147,15 @@ def test_a_reader_who_leaves_early_is_no_error(folder: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.parametrize("arguments", ["schema", "--help", "show small.yaml"])
-def test_results_that_cannot_be_written_are_an_error(folder: Path, arguments: str) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_results_that_cannot_be_written_are_an_error(
+    folder: Path, arguments: str, unbuffered: str
+) -> None:
+    """With Python's buffer, and without, as containers often set it."""
     shell = f"{' '.join(command(*arguments.split()))} >/dev/full"
+    variables = environment(PYTHONUNBUFFERED=unbuffered)
     ended = subprocess.run(
-        ["bash", "-c", shell], cwd=folder, env=environment(), capture_output=True, text=True
+        ["bash", "-c", shell], cwd=folder, env=variables, capture_output=True, text=True
     )
     assert ended.returncode == ExitCode.WRITE
     assert ended.stderr == "Error: could not write the results: No space left on device\n"

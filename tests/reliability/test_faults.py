@@ -41,6 +41,8 @@ def in_a_child(work: Callable[[], bool]) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
+# the child only saves and ends; pytest-xdist and BLAS may have threads that it never needs
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("every", [37, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_disk_that_is_full_after_any_number_of_bytes(tmp_path: Path, every: int) -> None:
     path, previous = tmp_path / "last.npz", tmp_path / "previous.npz"
