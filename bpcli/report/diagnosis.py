@@ -151,10 +151,10 @@ def _slopes(diagnosis: Diagnosis) -> Iterable[Piece | Sequence[Piece]]:
         error = f" ± {gradient.error:.2f}" if math.isfinite(gradient.error) else ""
         expected = f" (theory {_signed(theory)})" if theory is not None else ""
         slope = f"gradient slope {_signed(gradient.slope)}{error}{expected}"
-        yield [slope, f"{DIVIDER}{_in_words(gradient.slope, 'back')}"]
+        yield [slope, f"{DIVIDER}{slope_in_words(gradient.slope, 'back')}"]
     if flow.activation is not None and math.isfinite(flow.activation.slope):
         slope = f"signal slope   {_signed(flow.activation.slope)}"
-        yield [slope, f"{DIVIDER}{_in_words(flow.activation.slope, 'on')}"]
+        yield [slope, f"{DIVIDER}{slope_in_words(flow.activation.slope, 'on')}"]
     training = _training(diagnosis)
     if training:
         yield f"training       {training}"
@@ -165,7 +165,8 @@ def _signed(value: float) -> str:
     return rounded.replace("+", "") if rounded in ("+0.00", "-0.00") else rounded
 
 
-def _in_words(slope: float, way: str) -> str:
+def slope_in_words(slope: float, way: str) -> str:
+    """A slope in nats a layer as a factor: 4.17 times smaller a layer back."""
     factor = math.exp(min(abs(slope), 700))
     if factor < 1.05:
         return "the same in all layers"

@@ -84,6 +84,17 @@ def test_measurement_and_theory_stand_side_by_side_with_the_numbers_of_the_json(
         assert drawn[name] == pytest.approx(expected, rel=5e-3)
 
 
+def test_a_slope_is_told_as_a_factor_too(folder: Path) -> None:
+    spec = write_spec(folder, DEEP, "deep.yaml")
+    words = re.search(
+        r"[\d.]+ times smaller a layer back", inside("diagnose", spec, "--no-train").stdout
+    )
+    assert words is not None
+    page = page_of("diagnose", spec, "--no-train")
+    assert f"<td>{words[0]}</td>" in page
+    assert '<p class="sub">10 weighted layers' in page  # the heading has the name
+
+
 def test_a_recurrent_layer_is_drawn_against_time(folder: Path) -> None:
     page = page_of("diagnose", write_spec(folder, RECURRENT, "sums.yaml"), "--no-train")
     (norms,) = chart_of(page, "‖∂L/∂hₜ‖ against time").values()

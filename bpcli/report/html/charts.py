@@ -206,6 +206,7 @@ def _table(chart: LineChart) -> str:
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> str:
     """An HTML table; the first cell of a row is its heading."""
     titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
+    head_row = f"<thead><tr>{titles}</tr></thead>" if any(head) else ""
     body = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
         + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
@@ -213,7 +214,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") ->
         for row in rows
     )
     said = f"<p class=note>{escape(note)}</p>" if note else ""
-    return f'{said}<div class="scroll" tabindex="0"><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'  # noqa: E501
+    return f'{said}<div class="scroll" tabindex="0"><table>{head_row}<tbody>{body}</tbody></table></div>'  # noqa: E501
 
 
 def heat_map(chart: HeatMap) -> str:

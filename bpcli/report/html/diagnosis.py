@@ -8,6 +8,7 @@ from html import escape
 from bpcli.diagnosis.diagnosis import Diagnosis
 from bpcli.report import diagnosis_charts
 from bpcli.report.charts import Chart
+from bpcli.report.diagnosis import slope_in_words
 from bpcli.report.document import Lines
 from bpcli.report.html.charts import figure, number, table
 from bpcli.report.html.document import text_of
@@ -50,16 +51,20 @@ def drawn(charts: Iterable[Chart]) -> str:
 
 
 def slopes(diagnosis: Diagnosis) -> str:
-    """Gradient and signal in nats a layer, measured and by theory."""
+    """Gradient and signal in nats a layer, measured and by theory, and what that is as a factor."""
     flow = diagnosis.flow.as_json()
     names = {
-        "gradient_slope": "gradient slope, nats a layer going back",
-        "gradient_slope_error": "its standard error",
-        "predicted_gradient_slope": "by theory",
-        "activation_slope": "signal slope, nats a layer going forward",
+        "gradient_slope": ("gradient", "back"),
+        "gradient_slope_error": ("its standard error", ""),
+        "predicted_gradient_slope": ("gradient by theory", "back"),
+        "activation_slope": ("signal", "on"),
     }
-    rows = [[name, number(flow[key])] for key, name in names.items() if flow[key] is not None]
-    return table(["", ""], rows) if rows else ""
+    rows = [
+        [name, number(flow[key]), slope_in_words(flow[key], way) if way else ""]
+        for key, (name, way) in names.items()
+        if flow[key] is not None
+    ]
+    return table(["", "nats a layer", ""], rows) if rows else ""
 
 
 def layer_table(diagnosis: Diagnosis) -> str:

@@ -12,6 +12,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inl
 def page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:
     """The document; each section is a heading and its HTML. No request ever leaves it: the
     content policy forbids all."""
+    subtitle = subtitle.removeprefix(f"{title.partition(':')[0]} · ")  # the heading has the name
     body = "".join(
         f"<section><h2>{escape(heading)}</h2>{content}</section>" if heading else content
         for heading, content in sections

@@ -47,7 +47,8 @@ class Writer:
             alike = sum(len(product) > 1 for product in equation.products)
             terms.insert(alike or len(terms), rest)
         left, value = f"{_INDENT}{equation.left} = ", self.number(equation.value)
-        if not terms:
+        itself = equation.products == ((equation.value,),)
+        if not terms or (itself and not equation.function and not equation.left_out):
             return [left + value]
         if equation.function:
             terms = [f"{equation.function}({''.join(terms)})"]
