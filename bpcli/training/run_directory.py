@@ -153,7 +153,8 @@ class RunDirectory:
             except CheckpointError as error:
                 notes.append(f"{error}; the best weights are taken from {self.last.name}")
         tree, more = self.load_last()
-        return tree["best"] or tree, notes + more
+        best = tree.get("best")
+        return (best if isinstance(best, dict) else tree), notes + more
 
     def verify(self) -> list[str]:
         """What is wrong with the checkpoints of a run that has ended; raises CheckpointError where

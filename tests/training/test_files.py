@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bpcli.errors import WriteError
-from bpcli.training.files import sweep, to_json
+from bpcli.training.files import sweep, to_json, write_atomic
 from bpcli.training.json_lines import JsonLines
 
 
@@ -80,6 +81,24 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     log = JsonLines(tmp_path / "gone" / "log.jsonl", "step")
     with pytest.raises(WriteError, match=r"could not write .*log\.jsonl: No such file"):
         log.append({"step": 1})
+
+
+def test_a_log_that_cannot_be_made_safe_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    log = JsonLines(tmp_path / "log.jsonl", "step")
+    log.append({"step": 1})
+    monkeypatch.setattr("bpcli.training.json_lines.os.fsync", fail)
+    with pytest.raises(WriteError, match=r"could not write .*log\.jsonl: Input/output error"):
+        log.sync()
+
+
+def test_a_folder_in_the_place_of_a_file_is_left_alone(tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match="Is a directory"):
+        write_atomic(tmp_path, b"")
 
 
 def test_only_temporary_files_are_swept(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from bpcli.training import RunDirectory, check_resumable
 from bpcli.training.environment import blas, changes, describe_environment
 from bpcli.training.run_directory import safe_name
 
-from .support import make_run
+from .support import make_run, make_spec, make_trainer
 
 
 def test_numbers_count_up(tmp_path: Path) -> None:
@@ -186,3 +186,32 @@ def test_resuming_with_another_spec_is_refused(tmp_path: Path) -> None:
         check_resumable(run, "epochs: 30\nseed: 0\n", environment)
     with pytest.raises(CheckpointError, match="`seed: 0` there, nothing here"):
         check_resumable(run, "epochs: 20\n", environment)
+
+
+def test_the_best_weights_are_in_the_last_checkpoint_too(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    make_trainer(make_spec(), run=run).train()
+    best, notes = run.load_weights()
+    assert notes == run.verify() == []
+    run.best.write_bytes(b"damaged")
+    again, notes = run.load_weights()
+    assert (again["epoch"], again["steps"]) == (best["epoch"], best["steps"])
+    assert [note.rpartition("; ")[2] for note in notes] == [
+        "the best weights are taken from last.npz"
+    ]
+    run.last.write_bytes(b"damaged")
+    assert len(run.verify()) == 2
+    run.retire_damaged()
+    assert run.last.with_suffix(".damaged").read_bytes() == b"damaged"
+    run.previous.unlink()
+    with pytest.raises(CheckpointError, match="there is no such checkpoint"):
+        run.load_last()
+
+
+def test_a_spec_that_is_no_text_and_a_run_that_never_began(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.spec.write_bytes(b"\xff")
+    with pytest.raises(CheckpointError, match=r"spec\.yaml: could not be read"):
+        run.read_spec()
+    run.discard()
+    assert not run.path.parent.exists()
