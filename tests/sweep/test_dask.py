@@ -124,7 +124,7 @@ def test_data_and_layers_reach_a_worker_without_them_once(
     monkeypatch.setattr(visitor, "_is_here", lambda file: file in visitor._copies)
     sweep = Sweep(load_template(tmp_path / "spec.yaml"), [parse_axis("seed=0..19")])
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None,
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0",
         local_directory=str(tmp_path / "dask"),
     ) as cluster:  # fmt: skip
         results = Results(tmp_path / "out")

@@ -212,6 +212,25 @@ def test_an_unreachable_scheduler(tmp_path: Path) -> None:
 
 @needs_dask
 @pytest.mark.slow
+@pytest.mark.parametrize("started", [False, True])
+def test_ctrl_c_while_a_cluster_of_its_own_starts_or_works(tmp_path: Path, started: bool) -> None:
+    folder = tmp_path / "out"
+    process = start(write_spec(tmp_path), folder, "--vary", "seed=0..99", "--set",
+                    "training.epochs=3000", "--dask", "local", "--jobs", "2")  # fmt: skip
+    if started:
+        wait_for(lambda: (folder / "results.jsonl").exists() and lines(folder))
+    else:
+        wait_for(lambda: workers_of(process))
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to parent and workers
+    assert process.wait(60) == 130
+    said = folder.with_suffix(".stderr").read_text()
+    assert "Traceback" not in said
+    assert "CancelledError" not in said
+    assert said.endswith("interrupted\n")
+
+
+@needs_dask
+@pytest.mark.slow
 def test_dask_workers_over_tcp_give_the_same_bits_and_one_may_die(tmp_path: Path) -> None:
     spec = write_spec(tmp_path)
     options = ("--vary", "seed=0..39", "--set", "training.epochs=100")

@@ -18,6 +18,7 @@ from bpcli.memory import format_bytes
 from bpcli.sweep.engines.cluster import Cluster, Message
 from bpcli.sweep.engines.local import one_thread
 from bpcli.sweep.engines.messages import Messages
+from bpcli.sweep.engines.own_cluster import own_cluster
 from bpcli.sweep.engines.visitor import Reply, Shipment
 from bpcli.sweep.jobs import Job, result_line
 
@@ -106,9 +107,7 @@ def _cluster(distributed: Any, address: str, workers: int) -> Any:
     """Something to connect to, which is closed at the end if it was started here."""
     if address != "local":
         return nullcontext(address)
-    return distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
-    )
+    return own_cluster(distributed, workers)
 
 
 @contextmanager
