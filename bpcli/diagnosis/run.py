@@ -21,7 +21,8 @@ from bpcli.diagnosis.reference import Expectation, expectation
 from bpcli.diagnosis.remedies import with_remedies
 from bpcli.diagnosis.trial import sample
 from bpcli.diagnosis.verdict import Verdict
-from bpcli.errors import BpcliError
+from bpcli.errors import BpcliError, DataError
+from bpcli.network import Network
 from bpcli.spec import load_spec
 from bpcli.spec.model import Spec
 from bpcli.training import RunDirectory
@@ -45,6 +46,7 @@ def diagnose_run(
         return diagnose_log(log, ignore=ignore)
     lines = read_log(log)
     network = network_on(spec, dataset)
+    _hold_against(network, lines, log)
     part = sample(dataset.train)
     signal = None if part.inputs.dtype.kind in "iu" else signal_of(part.inputs)
     prediction = predict(network.chain.nodes, signal) if signal is not None else None
@@ -65,6 +67,18 @@ def diagnose_run(
     found = diagnose(evidence, options.ignore)
     input_shape = dataset.preparation.inputs.shape
     return replace(found, findings=with_remedies(found.findings, spec, input_shape, layers))
+
+
+def _hold_against(network: Network, lines: list[dict[str, Any]], log: Path) -> None:
+    """Raises DataError where a line has a layer that the network has not."""
+    known = {node.layer.path for node in network.nodes}
+    for line in lines:
+        other = next((each["name"] for each in line["layers"] if each["name"] not in known), None)
+        if other is not None:
+            raise DataError(
+                f"{log}: step {line['step']} has a layer {other!r:.60}, which this run's network "
+                "has not; was the file changed?"
+            )
 
 
 def _judge(evidence: Evidence, run: RunDirectory, spec: Spec, dataset: Dataset) -> None:

@@ -78,3 +78,15 @@ def test_one_that_is_no_mapping_is_damaged(tmp_path: Path) -> None:
     path.write_bytes(checkpoint._to_bytes({"format": np.zeros(2)}))
     with pytest.raises(checkpoint.CheckpointError, match="expected a checkpoint of format 1"):
         checkpoint.load(path)
+
+
+def test_a_log_of_another_network_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "a" / "1"
+    for name, content in a_run().items():
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_bytes(content)
+    log = run / "gradients.jsonl"
+    log.write_bytes(log.read_bytes().replace(b"dense_2", b"dense_3"))
+    code, message = say("diagnose", run)
+    assert code == 2
+    assert "step 1 has a layer 'dense_3', which this run's network has not" in message
