@@ -227,6 +227,7 @@ def test_ctrl_c_while_a_cluster_of_its_own_starts_or_works(tmp_path: Path, start
     assert "Traceback" not in said
     assert "CancelledError" not in said
     assert said.endswith("interrupted\n")
+    assert ("what had ended is in" in said) == started
 
 
 @needs_dask

@@ -100,7 +100,10 @@ def command(
         with signals_to(_interrupted):
             progress = run(sweep, engine, results, on_line=_Reporter(output))
     except (KeyboardInterrupt, SystemExit):
-        output.tell("", f"what had ended is in {results.path}; the same command goes on from there")
+        if results.path.exists():
+            output.tell(
+                "", f"what had ended is in {results.path}; the same command goes on from there"
+            )
         raise
     rows = rows_of(results.latest())
     write_csv(folder, rows)
