@@ -73,7 +73,7 @@ def test_integers_are_exact_and_may_be_written_with_an_exponent() -> None:
 
 
 def test_samples_of_a_grid_that_nobody_could_list() -> None:
-    axes = [parse_axis(f"a{n}=0..999999") for n in range(8)]
+    axes = [parse_axis(f"a{n}=0..99999") for n in range(8)]
     points = list(sample(axes, 50, seed=0))
     assert len(set(points)) == 50
     assert len({point[7] for point in points}) > 40
