@@ -100,10 +100,10 @@ def command(
         with signals_to(_interrupted):
             progress = run(sweep, engine, results, on_line=_Reporter(output))
     except (KeyboardInterrupt, SystemExit):
+        ended = "no job had ended"
         if results.path.exists():
-            output.tell(
-                "", f"what had ended is in {results.path}; the same command goes on from there"
-            )
+            ended = f"what had ended is in {results.path}; the same command goes on from there"
+        output.tell("", ended)
         raise
     rows = rows_of(results.latest())
     write_csv(folder, rows)
