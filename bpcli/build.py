@@ -50,11 +50,12 @@ def plan(spec: Spec) -> tuple[Chain, Description]:
     Reads no more of the data than it must. Raises SpecError and DataError.
     """
     description = describe(spec)
-    check(spec, description)
-    description = completed(spec, description)
     chain = check(spec, description)
+    whole = completed(spec, description)
+    if whole is not description:
+        chain = check(spec, whole)
     assert chain is not None
-    return chain, description
+    return chain, whole
 
 
 def completed(spec: Spec, description: Description) -> Description:

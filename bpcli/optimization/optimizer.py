@@ -90,7 +90,7 @@ class Optimizer:
 
         Without new gradients a sum shrinks through the denormal numbers, with which a processor
         takes up to a hundred times as long: on MNIST, whose outer pixels are seldom anything but
-        0, that was half of the time of training.
+        0, that was a third of the time of training.
         """
         for moment, least in zip(moments, self._forgotten, strict=True):
             np.copyto(moment, 0, where=np.abs(moment, out=scratch) < least)
