@@ -50,6 +50,7 @@ def test_files_beyond_the_limit_are_not_held_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "LARGEST", 1 << 20)
+    monkeypatch.setattr(reading, "LARGEST_DOCUMENT", 1 << 20)
     path = tmp_path / "a"
     path.write_bytes(b"x" * (1 << 20))
     assert len(reading.read_text(path)) == 1 << 20
