@@ -4,25 +4,30 @@
 
 A mutant swaps one operator or one of NumPy's functions (+ and -, * and /, add and subtract, maximum
 and minimum, < and <=), drops a minus, or changes a number by one. It is written into a copy of
-the repository, whose tests of the core run until the first that fails. Mutants that nobody kills
-are listed with their line: each is a test that is missing, unless it changes no number.
+the repository, whose tests of the core run until the first that fails: those that reach its line,
+as coverage.py has found, the quickest first. Mutants that nobody kills are listed with their line:
+each is a test that is missing, unless it changes no number.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import json
 import os
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
+
+import coverage
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ("network/layers", "network", "optimization")
@@ -30,7 +35,10 @@ CORE = ("network/layers", "network", "optimization")
 LEFT_OUT = ("threads.py", "buffers.py", "cost.py", "parameters.py", "chain.py", "layer.py")
 TESTS = ("tests/network", "tests/optimization", "tests/training/test_stepper.py",
          "tests/test_worked_examples.py", "tests/gradcheck/test_layers.py")  # fmt: skip
-PATIENCE = 300  # seconds; a mutant that hangs is noticed too
+PATIENCE = 120  # seconds; a mutant that hangs is noticed too
+
+SECONDS = "seconds.json"
+ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
 
 OPERATORS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 COMPARISONS = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt}
@@ -132,23 +140,65 @@ def copy_of_the_repository(folder: Path) -> Path:
     return folder
 
 
-def survives(mutant: Mutant, copy: Path) -> bool:
+class Reach:
+    """Which tests execute a line, the quickest first; the tests run once, under coverage.py."""
+
+    def __init__(self, copy: Path) -> None:
+        run(copy, TESTS, before="-m coverage run", after="-p tests.reliability.mutants")
+        self.seconds = json.loads((copy / SECONDS).read_text())
+        self.data = coverage.CoverageData(str(copy / ".coverage"))
+        self.data.read()
+        self.copy = copy
+
+    def tests(self, mutant: Mutant) -> list[str]:
+        """Of the line, or of the nearest above it, where a statement has several."""
+        file = str(self.copy / mutant.file.relative_to(ROOT))
+        by_line = self.data.contexts_by_lineno(file)
+        for line in range(mutant.line, 0, -1):
+            if found := set(by_line.get(line, ())):
+                # what runs while tests are collected belongs to all of them
+                chosen = found if "" not in found else self.seconds
+                return sorted(chosen, key=lambda test: self.seconds.get(test, 0))
+        return []
+
+
+seconds: dict[str, float] = {}
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """pytest calls this file's hooks as a plugin; lines are noted under the name of the test."""
+    coverage.Coverage.current().switch_context(nodeid)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    seconds[report.nodeid] = seconds.get(report.nodeid, 0) + report.duration
+
+
+def pytest_sessionfinish() -> None:
+    Path(SECONDS).write_text(json.dumps(seconds))
+
+
+def run(copy: Path, tests: Sequence[str], before: str = "", after: str = "") -> int:
+    """pytest's exit code, or 1 for a run that takes too long."""
+    (copy / "arguments").write_text("\n".join(tests))
+    command = f"{before} -m pytest -x -q -n 0 {after} @arguments".split()
+    try:
+        return subprocess.run(
+            [sys.executable, *command], cwd=copy, env=ENVIRONMENT | {"PYTHONPATH": str(copy)},
+            timeout=PATIENCE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        ).returncode  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return 1
+
+
+def survives(mutant: Mutant, copy: Path, tests: list[str], now: int) -> bool:
+    """Whether all tests pass. `now`, the file's time, keeps Python from an older bytecode."""
     place = copy / mutant.file.relative_to(ROOT)
     original = place.read_text(encoding="utf-8")
-    place.write_text(mutant.source, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider"]
-    environment = os.environ | {
-        "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1",
-    }  # fmt: skip
     try:
-        done = subprocess.run(
-            [*command, *sorted(TESTS, key=lambda name: mutant.file.parent.name not in name)],
-            cwd=copy, env=environment, timeout=PATIENCE,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        return done.returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+        place.write_text(mutant.source, encoding="utf-8")
+        os.utime(place, (now, now))
+        return not tests or run(copy, tests) == 0
     finally:
         place.write_text(original, encoding="utf-8")
 
@@ -173,20 +223,22 @@ def main() -> None:
         for number in range(arguments.jobs):
             (folder := Path(temporary) / str(number)).mkdir()
             copies.put(copy_of_the_repository(folder))
+        reach = Reach(copy_of_the_repository(Path(temporary) / "reach"))
 
-        def examine(mutant: Mutant) -> bool:
+        def examine(number: int, mutant: Mutant) -> bool:
+            tests = reach.tests(mutant)
             copy = copies.get()
             try:
-                alive = survives(mutant, copy)
+                alive = survives(mutant, copy, tests, now=number)
             finally:
                 copies.put(copy)
             if alive:
                 where = f"{mutant.file.relative_to(ROOT)}:{mutant.line}"
-                print(f"alive: {where}: {mutant.change}", flush=True)
+                print(f"alive: {where}: {mutant.change} ({len(tests)} tests)", flush=True)
             return alive
 
         with ThreadPoolExecutor(arguments.jobs) as pool:
-            alive = sum(pool.map(examine, chosen))
+            alive = sum(pool.map(examine, range(len(chosen)), chosen))
     print(f"{len(chosen):,} mutants, {len(chosen) - alive:,} killed, {alive:,} alive")
 
 
