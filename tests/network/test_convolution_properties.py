@@ -231,11 +231,13 @@ def blas_as_before() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("blas_as_before")
+@pytest.mark.parametrize("stride", [1, 2])
 def test_threads_change_only_the_rounding_and_repeat_themselves(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, stride: int
 ) -> None:
     x = np.random.default_rng(0).normal(size=(33, 28, 28, 3)).astype(np.float32)
-    network = Network(NETWORK, MeanSquaredError(), (28, 28, 3))
+    layers = [*NETWORK[:3], spec.Conv2d(16, stride=stride), *NETWORK[4:]]
+    network = Network(layers, MeanSquaredError(), (28, 28, 3))
     found = {}
     for number in (1, 2, 3):
         monkeypatch.setattr(threads, "_threads", lambda number=number: number)

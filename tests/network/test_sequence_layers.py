@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -174,6 +175,17 @@ def test_only_recurrent_layers_keep_gradients_of_states() -> None:
     network.forward(np.ones((2, 4)))
     network.backward(np.ones((2, 3)))
     assert network.nodes[0].layer.hidden_gradients is None
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=["tanh", "relu", "lstm", "gru"])
+def test_no_bias_is_a_bias_of_zero(cell: spec.RecurrentOptions) -> None:
+    with_bias, without = (
+        network_of(replace(cell, bias=bias), shape=(5, 4)) for bias in (True, False)
+    )
+    for name, values in with_bias.parameters.items():
+        values[...] = without.parameters.get(name, 0)
+    inputs = np.random.default_rng(1).normal(0, 1, (2, 5, 4))
+    np.testing.assert_allclose(without.predict(inputs), with_bias.predict(inputs), rtol=1e-14)
 
 
 def test_how_recurrent_layers_start() -> None:
