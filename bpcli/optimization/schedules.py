@@ -92,7 +92,7 @@ class OneCycle(Schedule):
         peak = self.options.rise * self.steps - 1
         if k < peak:
             return _cosine(top * self.options.start, top, k / peak)
-        return _cosine(top, top * self.options.final, min(1.0, (k - peak) / max(1, last - peak)))
+        return _cosine(top, top * self.options.final, min(1.0, (k - peak) / (last - peak)))
 
 
 def _cosine(start: float, end: float, share: float) -> float:

@@ -18,6 +18,7 @@ from bpcli.spec.optimization import (
     LinearDecay,
     OneCycle,
     Plateau,
+    Schedule,
     StepDecay,
 )
 
@@ -87,6 +88,19 @@ def test_closed_forms() -> None:
     assert cycle.rate(0) == pytest.approx(0.1)
     assert cycle.rate(10) == pytest.approx(1.0)
     assert cycle.rate(21) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("rise", [0.05, 0.3, 0.95])
+@pytest.mark.parametrize("total", [1, 2, 10])
+def test_one_cycle_ends_at_its_final_rate(rise: float, total: int) -> None:
+    cycle = make_schedule(OneCycle(rise=rise, start=0.1, final=0.01), 1.0, total)
+    assert cycle.rate(total - 1) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("options", [CosineDecay(final=0.1), LinearDecay(final=0.1), OneCycle()])
+def test_after_the_last_step_a_rate_stays(options: Schedule) -> None:
+    schedule = make_schedule(options, 1.0, 20)
+    assert schedule.rate(25) == schedule.rate(19)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
