@@ -119,10 +119,8 @@ def _variance_scaling(init: spec.VarianceScaling, shape: Shape, random: Generato
 def _truncated_normal(shape: Shape, random: Generator) -> Array:
     """Standard normal numbers, those beyond ±2 drawn again."""
     numbers = random.standard_normal(shape)
-    outside = np.abs(numbers) > 2
-    while outside.any():
+    while (outside := np.abs(numbers) > 2).any():
         numbers[outside] = random.standard_normal(np.count_nonzero(outside))
-        outside = np.abs(numbers) > 2
     return numbers
 
 
