@@ -102,7 +102,7 @@ def test_the_scale_of_the_loss_at_the_start(
     assert told(scaled) == told(plain)
     norms = [row.figures["delta_norm"] for row in plain.layers]
     assert [row.figures["delta_norm"] for row in scaled.layers] == pytest.approx(
-        [factor * norm for norm in norms], rel=1e-4
+        [factor * norm for norm in norms], rel=1e-4, abs=0
     )
 
 

@@ -97,6 +97,12 @@ def test_one_cycle_ends_at_its_final_rate(rise: float, total: int) -> None:
     assert cycle.rate(total - 1) == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize("options", [CosineDecay(final=0.1), LinearDecay(final=0.1)])
+@pytest.mark.parametrize("total", [2, 10])
+def test_decay_ends_at_its_final_rate(options: Schedule, total: int) -> None:
+    assert make_schedule(options, 1.0, total).rate(total - 1) == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize("options", [CosineDecay(final=0.1), LinearDecay(final=0.1), OneCycle()])
 def test_after_the_last_step_a_rate_stays(options: Schedule) -> None:
     schedule = make_schedule(options, 1.0, 20)
