@@ -15,7 +15,8 @@ _PLAIN = (
     | dict.fromkeys("│‖▸◂", "|")
     | dict.fromkeys("─–—−", "-")
     | {"×": "x", "∂": "d", "→": ">", "←": "<", "↓": "v", "↑": "^", "≤": "<", "≥": ">", "∞": "8",
-       "√": "V", "½": "h", "¼": "q", "²": "2", "₁": "1", "µ": "u", "≈": "~", "±": "~"}
+       "√": "V", "½": "h", "¼": "q", "µ": "u", "≈": "~", "±": "~"}
+    | dict(zip("²₁₂ₜᵗˣᵀ₋⁻\N{COMBINING CIRCUMFLEX ACCENT}", "212ttxT--^", strict=True))
     | dict(zip("αβγδεηθλμξπρσφχψωΔΣΦ", "abgdehtlmxprsfxywDSF", strict=True))
 )  # fmt: skip
 

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Divisor:
+    """number + plus, or √number + plus."""
+
+    number: float
+    root: bool = False
+    plus: float = 0.0
+
+    @property
+    def value(self) -> float:
+        return (math.sqrt(self.number) if self.root else self.number) + self.plus
 
 
 @dataclass(frozen=True)
@@ -16,6 +30,15 @@ class Equation:
     function: str = ""
     left_out: int = 0  # terms
     rest: float = 0.0  # their sum
+    divisor: Divisor | None = None  # of the last product
+
+    @property
+    def terms(self) -> list[float]:
+        """What the products come to, and the rest."""
+        found = [*map(math.prod, self.products), self.rest]
+        if self.divisor is not None:
+            found[-2] /= self.divisor.value
+        return found
 
 
 @dataclass(frozen=True)
@@ -52,6 +75,7 @@ class Trace:
     learning_rate: float
     optimizer: str
     update: list[Section] = field(default_factory=list)
+    moments: list[Section] = field(default_factory=list)  # one parameter's, over later steps
     after: list[After] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:

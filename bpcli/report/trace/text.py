@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from bpcli.report.document import Lines, Piece, Span
-from bpcli.report.trace.document import After, Equation, Section, Trace
+from bpcli.report.trace.document import After, Divisor, Equation, Section, Trace
 
 _INDENT = "  "
 _MOST_OUTPUTS = 10
@@ -47,7 +47,9 @@ class Writer:
             alike = sum(len(product) > 1 for product in equation.products)
             terms.insert(alike or len(terms), rest)
         left, value = f"{_INDENT}{equation.left} = ", self.number(equation.value)
-        itself = equation.products == ((equation.value,),)
+        if equation.divisor is not None:
+            terms[-1] += f" / {self.divisor(equation.divisor)}"
+        itself = equation.products == ((equation.value,),) and equation.divisor is None
         if not terms or (itself and not equation.function and not equation.left_out):
             return [left + value]
         if equation.function:
@@ -66,6 +68,10 @@ class Writer:
 
     def factor(self, value: float) -> str:
         return f"({self.number(value)})" if value < 0 else self.number(value)
+
+    def divisor(self, divisor: Divisor) -> str:
+        number = ("√" if divisor.root else "") + self.number(divisor.number)
+        return f"({number} + {self.number(divisor.plus)})" if divisor.plus else number
 
     def section(self, section: Section) -> Iterator[str]:
         yield from self.wrapped(f"{section.layer:<11} ", section.formula.split(" "), " ")
@@ -148,3 +154,5 @@ def chapters(trace: Trace) -> Iterator[tuple[str, list[Section]]]:
     yield "FORWARD, from the inputs to the loss", trace.forward
     yield "BACKWARD, from the loss to the inputs", trace.backward
     yield f"UPDATE, {trace.optimizer} with learning rate {trace.learning_rate:g}", trace.update
+    if trace.moments:
+        yield "MOMENTS, carried on from step to step", trace.moments

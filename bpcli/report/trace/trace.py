@@ -7,12 +7,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bpcli.network import Network
+from bpcli.network.parameters import Slot
 from bpcli.report.trace.backward import Backward
 from bpcli.report.trace.document import Trace
-from bpcli.report.trace.example import Array, Unit, Witness, shown_units
+from bpcli.report.trace.example import (
+    SHOWN_WHOLE,
+    Array,
+    Unit,
+    Witness,
+    shown_units,
+    strongest,
+)
 from bpcli.report.trace.forward import forward_sections, loss_section
 from bpcli.report.trace.local import LocalDerivatives
-from bpcli.report.trace.update import update_sections, updates
+from bpcli.report.trace.update import moment_sections, update_sections, updates
 from bpcli.spec.model import Spec
 
 
@@ -47,7 +55,9 @@ def trace(
     way_back = Backward(network, before, gradients, local, witness.events, shown)
     backward = list(way_back.sections(targets[0]))
     end = loss_section(network, targets, witness.events)
-    after, rate = updates(spec, network, inputs, targets, steps)
+    kept = _updated(network, gradients, way_back.worked)
+    slot, flat = _followed(gradients, kept)
+    made = updates(spec, network, inputs, targets, steps, slot.start + flat)
     return Trace(
         spec.name,
         example,
@@ -57,8 +67,28 @@ def trace(
         loss,
         [*forward, end],
         backward,
-        rate,
+        made.first.rate,
         spec.optimizer.name,
-        list(update_sections(spec, network, before, gradients, rate, after[0], way_back.worked)),
-        [point for _, point in after],
+        list(update_sections(spec, made.first, kept)),
+        list(moment_sections(spec, made, slot, flat)),
+        made.after,
     )
+
+
+def _updated(
+    network: Network, gradients: Array, worked: Mapping[str, list[int]]
+) -> dict[Slot, list[int]]:
+    """Of each array that learns the elements whose gradient was worked out."""
+    layout, kept = network.parameters.layout, {}
+    for slot in layout.slots.values():
+        if slot.start < layout.trainable:
+            largest = strongest(np.abs(gradients[slot.start : slot.stop]), SHOWN_WHOLE)
+            kept[slot] = sorted(worked.get(slot.name) or largest)
+    return kept
+
+
+def _followed(gradients: Array, kept: Mapping[Slot, list[int]]) -> tuple[Slot, int]:
+    """The one with the largest gradient."""
+    every = [(slot, flat) for slot, flats in kept.items() for flat in flats]
+    nothing = (Slot("", (0,), 0), 0)
+    return max(every, key=lambda one: abs(gradients[one[0].start + one[1]]), default=nothing)

@@ -3,62 +3,129 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from bpcli.network import Network
+from bpcli.network.parameters import Slot
 from bpcli.optimization import clip, make_optimizer, make_schedule
-from bpcli.report.trace.document import After, Equation, Section
-from bpcli.report.trace.example import SHOWN_WHOLE, Array, place, strongest
+from bpcli.report.trace.document import After, Divisor, Equation, Section
+from bpcli.report.trace.example import Array, place
+from bpcli.report.trace.rules import Rule, rule
 from bpcli.spec.model import Spec
+
+_AGREE = 1e-9  # what an optimizer's step and its formula may differ by, relative to the numbers
+
+
+@dataclass
+class Step:
+    """One update: what went in and what came out, of all parameters or of one."""
+
+    number: int
+    rate: float
+    before: Array
+    raw: Array  # the gradients before clipping
+    gradients: Array
+    after: Array
+
+
+@dataclass
+class Updates:
+    """The first step of all parameters, every step of the one that is followed."""
+
+    first: Step
+    followed: list[Step] = field(default_factory=list)
+    after: list[After] = field(default_factory=list)
 
 
 def updates(
-    spec: Spec, network: Network, inputs: Array, targets: Array, steps: int
-) -> tuple[list[tuple[Array, After]], float]:
-    """(the parameters, what they give) after step 1, each power of ten and the last; the rate."""
+    spec: Spec, network: Network, inputs: Array, targets: Array, steps: int, follow: int
+) -> Updates:
+    """Changes the network by ``steps`` updates on the example; ``follow`` is a flat index."""
     parameters, gradients = network.parameters.trainable, network.gradients.trainable
     schedule = make_schedule(spec.schedule, spec.optimizer.learning_rate, steps)
     optimizer = make_optimizer(spec.optimizer, parameters.size, network.dtype)
-    found: list[tuple[Array, After]] = []
-    for step in range(1, steps + 1):
+    found: Updates | None = None
+    for number in range(1, steps + 1):
         network.loss_and_gradients(inputs, targets, training=False)
+        part = slice(None) if found is None else slice(follow, follow + 1)
+        before, raw = parameters[part].copy(), gradients[part].copy()
         clip(gradients, spec.training.clip_norm, spec.training.clip_value)
-        optimizer.step(parameters, gradients, schedule.rate(step - 1))
-        if step == steps or math.log10(step).is_integer():
-            outputs = network.forward(inputs)
-            value, _ = network.loss.forward(outputs, targets)
-            loss = float(value) + network.penalty()
-            point = After(step, loss, tuple(outputs.reshape(-1).tolist()))
-            found.append((network.parameters.vector.copy(), point))
-    return found, schedule.rate(0)
+        rate = schedule.rate(number - 1)
+        optimizer.step(parameters, gradients, rate)
+        step = Step(number, rate, before, raw, gradients[part].copy(), parameters[part].copy())
+        found = found or Updates(step)
+        if number > 1:
+            found.followed.append(step)
+        if number == steps or math.log10(number).is_integer():
+            found.after.append(_after(network, inputs, targets, number))
+    assert found is not None
+    return found
 
 
-def update_sections(
-    spec: Spec,
-    network: Network,
-    before: Array,
-    gradients: Array,
-    rate: float,
-    first: tuple[Array, After],
-    worked: Mapping[str, list[int]],
-) -> Iterator[Section]:
-    """Parameters before and after the first step, those whose gradient was ``worked`` out; plain
-    SGD as the equation that it is."""
-    after = first[0]
-    plain = spec.optimizer.name == "sgd" and not getattr(spec.optimizer, "momentum", 0)
-    plain = plain and spec.training.clip_norm is None and spec.training.clip_value is None
-    for slot in network.parameters.layout.slots.values():
-        if slot.start >= network.parameters.layout.trainable:
-            continue
-        here = slice(slot.start, slot.stop)
-        kept = sorted(worked.get(slot.name) or strongest(np.abs(gradients[here]), SHOWN_WHOLE))
-        equations = []
-        for flat in kept:
-            old, gradient = float(before[here][flat]), float(gradients[here][flat])
-            new = float(after[here][flat])
-            products = ((old,), (-rate, gradient)) if plain else ((old,), (new - old,))
-            equations.append(Equation(f"[{place(flat, slot.shape)}]", new, products))
+def _after(network: Network, inputs: Array, targets: Array, number: int) -> After:
+    outputs = network.forward(inputs)
+    value, _ = network.loss.forward(outputs, targets)
+    return After(number, float(value) + network.penalty(), tuple(outputs.reshape(-1).tolist()))
+
+
+def update_sections(spec: Spec, first: Step, kept: dict[Slot, list[int]]) -> Iterator[Section]:
+    """The first step of the parameters ``kept``: of each array the one with the largest gradient
+    in full, of the others (and of one that is 0) the last equation."""
+    formulas = rule(spec.optimizer)
+    if type(formulas) is not Rule:  # plain SGD speaks for itself
+        yield Section(spec.optimizer.name, formulas.formula, tuple(formulas.constants))
+    yield from _clipping(spec, first)
+    for slot, flats in kept.items():
+        largest = max(flats, key=lambda flat: abs(first.raw[slot.start + flat]), default=-1)
+        equations: list[Equation] = []
+        for flat in flats:
+            here = f"[{place(flat, slot.shape)}]"
+            worked = _work(rule(spec.optimizer), first, slot.start + flat, here)
+            equations += worked if flat == largest and first.raw[slot.start + flat] else worked[-1:]
         size = slot.stop - slot.start
-        yield Section(slot.name, "", tuple(equations), size - len(kept))
+        yield Section(slot.name, "", tuple(equations), size - len(flats))
+
+
+def moment_sections(spec: Spec, steps: Updates, slot: Slot, flat: int) -> Iterator[Section]:
+    """The followed parameter at the steps after the first, while they are few or powers of ten."""
+    formulas = rule(spec.optimizer)
+    if type(formulas) is Rule:
+        return
+    here, last = f"[{place(flat, slot.shape)}]", len(steps.followed) + 1
+    _work(formulas, steps.first, slot.start + flat, here)
+    for step in steps.followed:
+        equations = _work(formulas, step, 0, here)
+        if step.number <= 3 or step.number == last or math.log10(step.number).is_integer():
+            title = f"step {step.number:,}, learning rate {step.rate:g}"
+            yield Section(f"{slot.name}{here}", title, tuple(equations))
+
+
+def _work(formulas: Rule, step: Step, index: int, here: str) -> list[Equation]:
+    """Equations of one parameter; only where it went if the formula leads elsewhere."""
+    theta, new = float(step.before[index]), float(step.after[index])
+    raw, gradient = float(step.raw[index]), float(step.gradients[index])
+    *working, last = formulas.step(here, theta, gradient, step.rate)
+    if not abs(last.value - new) <= _AGREE * math.fsum(map(abs, (theta, new, *last.terms))):
+        return [Equation(last.left, new, ((theta,), (new - theta,)))]
+    if gradient != raw:
+        working.insert(0, Equation(f"g{here}", gradient, ((raw, gradient / raw),)))
+    return [*working, replace(last, value=new)]
+
+
+def _clipping(spec: Spec, first: Step) -> Iterator[Section]:
+    """What the gradients were shortened by."""
+    norm, most = float(np.linalg.norm(first.raw)), spec.training.clip_norm
+    if most is not None:
+        equations = [Equation("‖g‖", norm)]
+        if norm > most:
+            equations.append(
+                Equation("clip_norm / ‖g‖", most / norm, ((most,),), divisor=Divisor(norm))
+            )
+        formula = f"g = g clip_norm / ‖g‖ where ‖g‖ is above clip_norm, {most:g}"
+        yield Section("clip_norm", formula, tuple(equations))
+    if spec.training.clip_value is not None:
+        formula = f"g no further from 0 than {spec.training.clip_value:g}"
+        yield Section("clip_value", formula, ())
