@@ -38,7 +38,19 @@ def complete_explained(
 def complete_units(
     context: click.Context, _: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """`dense_1.` for each layer of the SPEC that was typed before; none where it cannot be read."""
+    """`dense_1.` for each layer of the SPEC that was typed before."""
+    return _matching([(f"{name}.", "") for name in _layers(context)], incomplete)
+
+
+def complete_layers(
+    context: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The layers of the SPEC that was typed before."""
+    return _matching([(name, "") for name in _layers(context)], incomplete)
+
+
+def _layers(context: click.Context) -> list[str]:
+    """Of the SPEC that was typed; none where it cannot be read."""
     from bpcli.build import check
     from bpcli.data import describe
     from bpcli.errors import BpcliError
@@ -53,8 +65,7 @@ def complete_units(
         chain = check(spec, describe(spec))
     except BpcliError:
         return []
-    names = [f"{node.layer.path}." for node in chain.walk()] if chain is not None else []
-    return _matching([(name, "") for name in names], incomplete)
+    return [node.layer.path for node in chain.walk()] if chain is not None else []
 
 
 def complete_specs(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -117,6 +117,7 @@ def completed(folder: Path, *words: str) -> list[str]:
         (("train", "sm"), ["small.yaml"]),
         (("diagnose", "small.yaml", "--ignore", "dead"), ["dead-units"]),
         (("trace", "small.yaml", "--unit", "de"), ["dense_1.", "dense_2."]),
+        (("trace", "small.yaml", "--layer", "de"), ["dense_1", "dense_2"]),
         (("trace", "none.yaml", "--unit", "de"), []),
     ],
 )

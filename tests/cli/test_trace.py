@@ -39,6 +39,8 @@ def test_a_page() -> None:
         (["--example", "9"], "the training part has examples 0 to 3"),
         (["--unit", "dense_1"], "--unit must be LAYER.N"),
         (["--unit", "dense_7.0"], "no layer is called 'dense_7'"),
+        (["--layer", "dense_7"], "no layer is called 'dense_7'; the layers are dense_1"),
+        (["--layer", "dense_1", "--all-layers"], "--all-layers and --layer exclude each other"),
         (["--unit", "dense_1.99"], "dense_1 has the units 0 to 3"),
     ],
 )
@@ -46,3 +48,42 @@ def test_what_there_is_not(tmp_path: Path, options: list[str], message: str) -> 
     run = bpcli("trace", write_spec(tmp_path), *options)
     assert run.returncode == 2
     assert message in run.stderr
+
+
+DEEP = """\
+data: {generate: xor}
+network: [{repeat: {times: 12, layers: [{dense: 3}, tanh]}}, {dense: 1}]
+loss: mse
+"""
+
+
+def test_what_is_shown_of_a_deep_network(tmp_path: Path) -> None:
+    write_spec(tmp_path, DEEP, "deep.yaml")
+    short, whole, one = (
+        bpcli("trace", "deep.yaml", "--example", "1", *options, folder=tmp_path).stdout
+        for options in ([], ["--all-layers"], ["--layer", "tanh_5", "--layer", "dense_3"])
+    )
+    assert "layers   9 of 25, the first, the last" in short
+    assert "layers   " not in whole
+    assert whole.count("tanh_5 ") == 2
+    assert "layers   2 of 25; --layer NAME" in one
+    assert len(one.splitlines()) < len(short.splitlines()) < len(whole.splitlines())
+
+
+@pytest.mark.parametrize(("options", "left_out"), [([], 0), (["--layer", "dense_3"], 24)])
+def test_json_leaves_out_what_it_is_told_to(
+    tmp_path: Path, options: list[str], left_out: int
+) -> None:
+    write_spec(tmp_path, DEEP, "deep.yaml")
+    run = bpcli("trace", "deep.yaml", "--format", "json", *options, folder=tmp_path)
+    document = json.loads(run.stdout)
+    assert document["layers"] == 25
+    assert len(document["left_out"]) == left_out
+
+
+def test_plain_characters_for_all_of_them(tmp_path: Path) -> None:
+    """Where the encoding has no mathematics, something stands for every sign."""
+    write_spec(tmp_path, DEEP + "optimizer: {adam: 0.1}\n", "deep.yaml")
+    shown = bpcli("trace", "deep.yaml", "--steps", "2", folder=tmp_path, PYTHONIOENCODING="ascii")
+    assert "m^ / (Vv^ + e)" in shown.stdout
+    assert "?" not in shown.stdout

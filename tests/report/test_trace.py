@@ -76,7 +76,7 @@ def test_the_text_shows_the_numbers_to_the_digits_asked_for() -> None:
     ],
 )  # fmt: skip
 def test_both_sides_of_every_equation_are_equal(name: str) -> None:
-    found = traced(f"{name}.yaml", steps=2)
+    found = traced(f"{name}.yaml", steps=2, complete=True)
     checked = 0
     for section in [*found.forward, *found.backward, *found.update, *found.moments]:
         for equation in section.equations:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import click
 
-from bpcli.cli.completion import complete_units
+from bpcli.cli.completion import complete_layers, complete_units
 from bpcli.cli.output import Output
 from bpcli.cli.parameters import Integer, SpecRequest, message_parameters, spec_parameters
 
@@ -32,6 +32,20 @@ from bpcli.cli.parameters import Integer, SpecRequest, message_parameters, spec_
     help="Show this unit of a layer instead of the strongest: dense_2.5, conv2d_1.3,4,7 by its "
     "place on every axis; repeatable.",
 )
+@click.option(
+    "--layer",
+    "layers",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=complete_layers,
+    help="Show this layer alone, with what is inside it; repeatable.",
+)
+@click.option(
+    "--all-layers",
+    is_flag=True,
+    help="Show every layer of a deep network, not only the first, the last and those where the "
+    "gradient changes most.",
+)
 @click.option("--digits", metavar="N", type=Integer(2, 17), default=8, help="Significant digits.")
 @click.option(
     "--format",
@@ -46,6 +60,8 @@ def command(
     example: int,
     steps: int,
     units: tuple[str, ...],
+    layers: tuple[str, ...],
+    all_layers: bool,
     digits: int,
     output: Output,
 ) -> None:
@@ -54,12 +70,15 @@ def command(
     Forward: inputs, weights, sums, activations, the loss. Backward, for each layer: the gradient
     that arrives × the local derivative = the gradient that leaves, and the gradients of the
     weights. Then the update, and the loss after it. All in float64 and in evaluation mode. Of
-    large layers the units on the strongest paths are shown.
+    large layers the units on the strongest paths are shown, and of deep networks the first layers,
+    the last ones and those where the gradient changes most (as JSON, all).
     """
     from bpcli.build import prepare
     from bpcli.report.trace import trace
     from bpcli.report.trace.text import markdown, styled, text
 
+    if layers and all_layers:
+        raise click.UsageError("--all-layers and --layer exclude each other")
     spec = replace(request.load(), dtype="float64")
     dataset, network = prepare(spec)
     count = len(dataset.train)
@@ -75,6 +94,8 @@ def command(
         examples=count,
         steps=steps,
         units=_by_layer(units),
+        layers=layers,
+        complete=all_layers or output.format == "json",
     )
     if output.format == "json":
         from bpcli.training.files import to_json

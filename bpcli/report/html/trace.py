@@ -26,8 +26,7 @@ def trace_page(trace: Trace, *, digits: int = 8) -> str:
 
 
 def _example(writer: Writer, trace: Trace) -> str:
-    pairs = (("inputs", trace.inputs), ("targets", trace.targets))
-    return "".join(_equation("  ".join(writer.numbers(*pair, _MOST_NUMBERS))) for pair in pairs)
+    return "".join(map(_equation, writer.example(trace, _MOST_NUMBERS)))
 
 
 def _layer(writer: Writer, section: Section) -> str:
@@ -35,6 +34,9 @@ def _layer(writer: Writer, section: Section) -> str:
     lines = [line for each in section.equations for line in writer.equation(each)]
     if section.left_out:
         lines.append(f"... {section.left_out:,} more")
+    if section.skipped:
+        left_out = escape(f"{section.layer} {section.formula}")
+        return f'<div class="left-out"><p>{left_out}</p>{"".join(map(_equation, lines))}</div>'
     return (
         f'<details class="layer" open><summary><strong>{escape(section.layer)}</strong>{formula}'
         f"</summary>{''.join(map(_equation, lines))}</details>"

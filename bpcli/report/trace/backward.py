@@ -16,6 +16,7 @@ from bpcli.report.trace.example import SHOWN_WHOLE, Array, Event, place, shown_i
 from bpcli.report.trace.formulas import BY_PARAMETERS, leaving_formula
 from bpcli.report.trace.forward import softmax, sum_of, values
 from bpcli.report.trace.local import LocalDerivatives, chained
+from bpcli.report.trace.selection import Selection, change_section, passage
 
 _MOST_WEIGHTS = 24  # of one layer
 _MANY = 4  # parameters: of a layer with more of them, one element of each is worked out
@@ -33,26 +34,29 @@ class Backward:
         local: LocalDerivatives,
         events: Mapping[str, Event],
         shown: Mapping[str, list[int]],
+        selection: Selection,
     ) -> None:
         self.network, self.vector, self.gradients = network, vector, gradients
         self.local, self.events, self.shown = local, events, shown
-        self.before = {path: shown_inputs(path, events, shown) for path in events}
+        self.selection = selection
+        self.before = {path: shown_inputs(path, events, shown) for path in selection.shown}
         self.worked: dict[str, list[int]] = {}
 
     def sections(self, targets: Array) -> Iterator[Section]:
         last = self.events[self.network.chain.nodes[-1].layer.path]
         yield _loss_gradient(self.network, targets, last, self.shown[last.node.layer.path])
-        yield from self._through(self.network.chain.nodes)
+        yield from change_section(self.selection, self.events)
+        paths = [path for path in way_back(self.network.chain.nodes) if self._arrives(path)]
+        for whole, run in self.selection.runs(paths):
+            events = [self.events[path] for path in run]
+            if whole:
+                for event in events:
+                    yield from self._layer(event)
+            else:
+                yield self.selection.gap(run, *passage(events))
 
-    def _through(self, nodes: Sequence[Node]) -> Iterator[Section]:
-        """From the last layer to the first; those inside a layer before that layer itself."""
-        for node in reversed(nodes):
-            inner = getattr(node.layer, "chain", None)
-            if inner is not None:
-                yield from self._through(inner.nodes)
-            event = self.events.get(node.layer.path)
-            if event is not None and event.arrives is not None:
-                yield from self._layer(event)
+    def _arrives(self, path: str) -> bool:
+        return path in self.events and self.events[path].arrives is not None
 
     def _layer(self, event: Event) -> Iterator[Section]:
         if isinstance(event.node.layer, Dense) and event.inputs.ndim == 1:
@@ -152,6 +156,15 @@ class Backward:
         ]
         left_out = event.inputs.size - len(inputs)
         yield Section(path, "∂L/∂x = Σ gradient that arrives × weight", tuple(leaving), left_out)
+
+
+def way_back(nodes: Sequence[Node]) -> Iterator[str]:
+    """From the last layer to the first; those inside a layer before that layer itself."""
+    for node in reversed(nodes):
+        inner = getattr(node.layer, "chain", None)
+        if inner is not None:
+            yield from way_back(inner.nodes)
+        yield node.layer.path
 
 
 def _loss_gradient(network: Network, target: Array, last: Event, kept: list[int]) -> Section:

@@ -49,6 +49,7 @@ class Section:
     formula: str
     equations: tuple[Equation, ...]
     left_out: int = 0  # equations of the same kind
+    skipped: int = 0  # layers that this stands for; of them there is nothing more
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,9 @@ class Trace:
     name: str
     example: int
     examples: int
+    layers: int
+    left_out: tuple[str, ...]  # layers
+    reason: str  # of those that are shown
     inputs: tuple[float, ...]
     targets: tuple[float, ...]
     loss: float

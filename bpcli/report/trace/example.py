@@ -54,11 +54,8 @@ class Witness:
 def shown_units(
     events: Mapping[str, Event], asked: Mapping[str, Sequence[Unit]]
 ) -> dict[str, list[int]]:
-    """Of each layer's output the flat indices that are shown; raises BpcliError on a unit or a
-    layer that there is not."""
-    unknown = next((name for name in asked if name not in events), None)
-    if unknown is not None:
-        raise BpcliError(f"no layer is called {unknown!r}; the layers are {', '.join(events)}")
+    """Of each layer's output the flat indices that are shown; raises BpcliError on a unit that
+    there is not."""
     shown = {}
     for path, event in events.items():
         wanted = {_flat(path, event.outputs.shape, unit) for unit in asked.get(path, ())}

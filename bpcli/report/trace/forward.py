@@ -16,6 +16,7 @@ from bpcli.report.trace.document import Equation, Section
 from bpcli.report.trace.example import SHOWN_WHOLE, Array, Event, place, strongest
 from bpcli.report.trace.formulas import LOSSES, forward_formula
 from bpcli.report.trace.local import LocalDerivatives, weighted
+from bpcli.report.trace.selection import Selection
 
 _SUMS = ("conv1d", "conv2d", "avg_pool1d", "avg_pool2d", "global_avg_pool1d", "global_avg_pool2d")
 _CHOICES = ("max_pool1d", "max_pool2d", "flatten")  # every output is one of the inputs
@@ -27,12 +28,17 @@ def forward_sections(
     local: LocalDerivatives,
     events: Mapping[str, Event],
     shown: Mapping[str, list[int]],
+    selection: Selection,
 ) -> Iterator[Section]:
-    for path, event in events.items():
-        kept = shown[path]
-        equations = tuple(_equations(network, vector, local, events, event, kept))
-        formula = forward_formula(event.node.layer)
-        yield Section(path, formula, equations, event.outputs.size - len(kept))
+    for whole, paths in selection.runs(events):
+        if not whole:
+            yield selection.gap(paths)
+            continue
+        for path in paths:
+            event, kept = events[path], shown[path]
+            equations = tuple(_equations(network, vector, local, events, event, kept))
+            formula = forward_formula(event.node.layer)
+            yield Section(path, formula, equations, event.outputs.size - len(kept))
 
 
 def _equations(

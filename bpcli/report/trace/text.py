@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from bpcli.report.document import Lines, Piece, Span
 from bpcli.report.trace.document import After, Divisor, Equation, Section, Trace
@@ -21,7 +22,14 @@ class Writer:
     def number(self, value: float) -> str:
         return f"{value:.{self.digits}g}"
 
-    def numbers(self, title: str, values: Sequence[float], most: int = 10) -> list[str]:
+    def example(self, trace: Trace, most: int = 10) -> list[str]:
+        inputs, targets = (
+            self.numbers(*pair, most)
+            for pair in (("inputs", trace.inputs), ("targets", trace.targets))
+        )
+        return [*inputs, *targets, *self.layers(trace)]
+
+    def numbers(self, title: str, values: Sequence[float], most: int) -> list[str]:
         shown = [self.number(value) for value in values[:most]]
         if len(values) > most:
             shown.append(f"... {len(values) - most:,} more")
@@ -80,6 +88,15 @@ class Writer:
         if section.left_out:
             yield f"{_INDENT}... {section.left_out:,} more"
 
+    def layers(self, trace: Trace) -> list[str]:
+        """How many are shown, and how to see the others."""
+        if not trace.left_out:
+            return []
+        words = f"{trace.layers - len(trace.left_out):,} of {trace.layers:,}"
+        words += f", {trace.reason}" if trace.reason else ""
+        words += "; --layer NAME shows another, --all-layers all"
+        return self.wrapped(f"{'layers':<9}", words.split(" "), " ")
+
     def after(self, after: After) -> list[str]:
         title = f"{_INDENT}step {after.step:<6,} loss {self.number(after.loss)}"
         return self.wrapped(title + "   outputs ", self.outputs(after), "  ")
@@ -95,7 +112,7 @@ def text(trace: Trace, *, digits: int = 8, width: int = 80) -> str:
     """The whole trace for a terminal of that width."""
     writer = Writer(digits, width)
     lines = [title(trace), ""]
-    lines += writer.numbers("inputs", trace.inputs) + writer.numbers("targets", trace.targets)
+    lines += writer.example(trace)
     for heading, sections in chapters(trace):
         lines += ["", heading]
         for section in sections:
@@ -116,6 +133,8 @@ def _styled(line: str) -> Sequence[Piece]:
     first, space, rest = line.partition(" ")
     if not first:  # an equation
         return [line]
+    if first == "...":  # layers left out
+        return [Span(line, "muted")]
     if first.removesuffix(",").isupper():
         return [Span(line, "accent")]
     return [Span(first, "strong"), Span(space + rest, "muted" if space else "plain")]
@@ -125,13 +144,14 @@ def markdown(trace: Trace, *, digits: int = 8) -> str:
     """The whole trace as Markdown: a heading a chapter, a code block a layer."""
     writer = Writer(digits, 96)
     lines = [f"# {title(trace)}", "", "```text"]
-    lines += writer.numbers("inputs", trace.inputs) + writer.numbers("targets", trace.targets)
+    lines += writer.example(trace)
     lines += ["```"]
     for heading, sections in chapters(trace):
         lines += ["", f"## {heading.capitalize()}"]
         for section in sections:
-            lines += ["", f"**{section.layer}** {section.formula}".rstrip(), "", "```text"]
-            lines += [*list(writer.section(section))[1:], "```"]
+            lines += ["", f"**{section.layer}** {section.formula}".rstrip()]
+            equations = list(writer.section(replace(section, formula="")))[1:]
+            lines += ["", "```text", *equations, "```"] if equations else []
     lines += ["", "## After the update", "", "| step | loss | outputs |", "| --- | --- | --- |"]
     lines += [f"| 0 | {writer.number(trace.loss)} | |"]
     for after in trace.after:

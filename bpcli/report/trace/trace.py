@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from bpcli.report.trace.example import (
 )
 from bpcli.report.trace.forward import forward_sections, loss_section
 from bpcli.report.trace.local import LocalDerivatives
-from bpcli.report.trace.update import moment_sections, update_sections, updates
+from bpcli.report.trace.selection import select
+from bpcli.report.trace.update import followed, moment_sections, update_sections, updates
 from bpcli.spec.model import Spec
 
 
@@ -34,34 +35,41 @@ def trace(
     examples: int = 1,
     steps: int = 1,
     units: Mapping[str, Sequence[Unit]] | None = None,
+    layers: Collection[str] = (),
+    complete: bool = False,
 ) -> Trace:
     """Works one example through: ``inputs`` (1, ...) and ``targets`` (1, ...) in float64.
 
     The network runs in evaluation mode (no dropout, running statistics) and is changed by
     ``steps`` updates on this example alone. ``units`` names the units to show of a layer, each by
-    its place on every axis or by its flat index. Raises BpcliError where it names a layer or unit
-    that there is not.
+    its place on every axis or by its flat index. Only ``layers`` are shown, with those inside them;
+    without any all of a small or a ``complete`` network, of a deep one what matters (see
+    :mod:`~bpcli.report.trace.selection`). Raises BpcliError on a layer or unit that there is not.
     """
     witness = Witness()
     network.keep_input_gradient(True)
     network.observe(witness)
     loss, _ = network.loss_and_gradients(inputs, targets, training=False)
     network.observe(None)
+    selection = select(witness.events, layers, units or {}, complete=complete)
     shown = shown_units(witness.events, units or {})
     before = network.parameters.vector.copy()
     gradients = network.gradients.vector.copy()
     local = LocalDerivatives(network, before)
-    forward = list(forward_sections(network, before, local, witness.events, shown))
-    way_back = Backward(network, before, gradients, local, witness.events, shown)
+    forward = list(forward_sections(network, before, local, witness.events, shown, selection))
+    way_back = Backward(network, before, gradients, local, witness.events, shown, selection)
     backward = list(way_back.sections(targets[0]))
     end = loss_section(network, targets, witness.events)
     kept = _updated(network, gradients, way_back.worked)
-    slot, flat = _followed(gradients, kept)
+    slot, flat = followed(gradients, kept, selection)
     made = updates(spec, network, inputs, targets, steps, slot.start + flat)
     return Trace(
         spec.name,
         example,
         examples,
+        len(selection.layers),
+        selection.left_out,
+        selection.reason,
         tuple(inputs[0].reshape(-1).tolist()),
         tuple(np.atleast_1d(targets[0]).reshape(-1).tolist()),
         loss,
@@ -69,7 +77,7 @@ def trace(
         backward,
         made.first.rate,
         spec.optimizer.name,
-        list(update_sections(spec, made.first, kept)),
+        list(update_sections(spec, made.first, kept, selection)),
         list(moment_sections(spec, made, slot, flat)),
         made.after,
     )
@@ -85,10 +93,3 @@ def _updated(
             largest = strongest(np.abs(gradients[slot.start : slot.stop]), SHOWN_WHOLE)
             kept[slot] = sorted(worked.get(slot.name) or largest)
     return kept
-
-
-def _followed(gradients: Array, kept: Mapping[Slot, list[int]]) -> tuple[Slot, int]:
-    """The one with the largest gradient."""
-    every = [(slot, flat) for slot, flats in kept.items() for flat in flats]
-    nothing = (Slot("", (0,), 0), 0)
-    return max(every, key=lambda one: abs(gradients[one[0].start + one[1]]), default=nothing)

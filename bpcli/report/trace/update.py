@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,8 +14,10 @@ from bpcli.optimization import clip, make_optimizer, make_schedule
 from bpcli.report.trace.document import After, Divisor, Equation, Section
 from bpcli.report.trace.example import Array, place
 from bpcli.report.trace.rules import Rule, rule
+from bpcli.report.trace.selection import Selection
 from bpcli.spec.model import Spec
 
+_IN_FULL = 6  # arrays of parameters: of more only one parameter's step is shown in full
 _AGREE = 1e-9  # what an optimizer's step and its formula may differ by, relative to the numbers
 
 
@@ -71,22 +73,52 @@ def _after(network: Network, inputs: Array, targets: Array, number: int) -> Afte
     return After(number, float(value) + network.penalty(), tuple(outputs.reshape(-1).tolist()))
 
 
-def update_sections(spec: Spec, first: Step, kept: dict[Slot, list[int]]) -> Iterator[Section]:
-    """The first step of the parameters ``kept``: of each array the one with the largest gradient
-    in full, of the others (and of one that is 0) the last equation."""
+def update_sections(
+    spec: Spec, first: Step, kept: Mapping[Slot, list[int]], selection: Selection
+) -> Iterator[Section]:
+    """The first step of the parameters ``kept``: in full of the one with the largest gradient (of
+    few arrays, of each), of the others the last equation."""
     formulas = rule(spec.optimizer)
     if type(formulas) is not Rule:  # plain SGD speaks for itself
         yield Section(spec.optimizer.name, formulas.formula, tuple(formulas.constants))
     yield from _clipping(spec, first)
-    for slot, flats in kept.items():
-        largest = max(flats, key=lambda flat: abs(first.raw[slot.start + flat]), default=-1)
-        equations: list[Equation] = []
-        for flat in flats:
-            here = f"[{place(flat, slot.shape)}]"
-            worked = _work(rule(spec.optimizer), first, slot.start + flat, here)
-            equations += worked if flat == largest and first.raw[slot.start + flat] else worked[-1:]
-        size = slot.stop - slot.start
-        yield Section(slot.name, "", tuple(equations), size - len(flats))
+    slots = {slot.name: slot for slot in kept}
+    shown = [slot for name, slot in slots.items() if selection.layer(name) in selection.shown]
+    alone = [{slot: kept[slot]} for slot in shown]
+    groups = alone if len(shown) <= _IN_FULL else [{slot: kept[slot] for slot in shown}]
+    full = {_largest(first.raw, group) for group in groups}
+    for whole, names in selection.runs(slots):
+        if whole:
+            yield from (_array(spec, first, slots[name], kept[slots[name]], full) for name in names)
+        else:
+            yield selection.gap(names)
+
+
+def _array(
+    spec: Spec, first: Step, slot: Slot, flats: list[int], full: Collection[tuple[Slot, int]]
+) -> Section:
+    equations: list[Equation] = []
+    for flat in flats:
+        here = f"[{place(flat, slot.shape)}]"
+        worked = _work(rule(spec.optimizer), first, slot.start + flat, here)
+        whole = (slot, flat) in full and first.raw[slot.start + flat]
+        equations += worked if whole else worked[-1:]
+    return Section(slot.name, "", tuple(equations), slot.stop - slot.start - len(flats))
+
+
+def followed(
+    gradients: Array, kept: Mapping[Slot, list[int]], selection: Selection
+) -> tuple[Slot, int]:
+    """The parameter whose moments are shown on and on: of those shown the one with the largest
+    gradient."""
+    shown = {slot: kept[slot] for slot in kept if selection.layer(slot.name) in selection.shown}
+    return _largest(gradients, shown)
+
+
+def _largest(gradients: Array, kept: Mapping[Slot, list[int]]) -> tuple[Slot, int]:
+    every = [(slot, flat) for slot, flats in kept.items() for flat in flats]
+    nothing = (Slot("", (0,), 0), 0)
+    return max(every, key=lambda one: abs(gradients[one[0].start + one[1]]), default=nothing)
 
 
 def moment_sections(spec: Spec, steps: Updates, slot: Slot, flat: int) -> Iterator[Section]:
