@@ -16,7 +16,7 @@ _PLAIN = (
     | dict.fromkeys("─–—−", "-")
     | {"×": "x", "∂": "d", "→": ">", "←": "<", "↓": "v", "↑": "^", "≤": "<", "≥": ">", "∞": "8",
        "√": "V", "½": "h", "¼": "q", "µ": "u", "≈": "~", "±": "~"}
-    | dict(zip("²₁₂ₜᵗˣᵀ₋⁻\N{COMBINING CIRCUMFLEX ACCENT}", "212ttxT--^", strict=True))
+    | dict(zip("²₁₂ₜᵗˣᵀ₊₋⁻\N{COMBINING CIRCUMFLEX ACCENT}", "212ttxT+--^", strict=True))
     | dict(zip("αβγδεηθλμξπρσφχψωΔΣΦ", "abgdehtlmxprsfxywDSF", strict=True))
 )  # fmt: skip
 

@@ -17,6 +17,7 @@ from bpcli.report.trace.formulas import BY_PARAMETERS, leaving_formula
 from bpcli.report.trace.forward import softmax, sum_of, values
 from bpcli.report.trace.local import LocalDerivatives, chained
 from bpcli.report.trace.selection import Selection, change_section, passage
+from bpcli.report.trace.through_time import Run
 
 _MOST_WEIGHTS = 24  # of one layer
 _MANY = 4  # parameters: of a layer with more of them, one element of each is worked out
@@ -35,10 +36,11 @@ class Backward:
         events: Mapping[str, Event],
         shown: Mapping[str, list[int]],
         selection: Selection,
+        runs: Mapping[str, Run],
     ) -> None:
         self.network, self.vector, self.gradients = network, vector, gradients
         self.local, self.events, self.shown = local, events, shown
-        self.selection = selection
+        self.selection, self.runs = selection, runs
         self.before = {path: shown_inputs(path, events, shown) for path in selection.shown}
         self.worked: dict[str, list[int]] = {}
 
@@ -64,6 +66,8 @@ class Backward:
             return
         if event.states is not None:
             yield _through_time(event)
+        if event.node.layer.path in self.runs:
+            yield from self.runs[event.node.layer.path].backward()
         yield from self._parameters(event)
         if event.leaves is not None:
             yield self._inputs(event)
@@ -72,18 +76,20 @@ class Backward:
         """∂L/∂θ of the layer's own parameters, the largest of each."""
         path, size = event.node.layer.path, 0
         equations: list[Equation] = []
-        names = self._own(path)
+        names, run = self._own(path), self.runs.get(path)
+        most = _MOST_WEIGHTS if run is not None and run.whole else SHOWN_WHOLE
         for name in names:
             slot = self.network.parameters.layout.slots[name]
             gradient = self.gradients[slot.start : slot.stop]
-            kept = strongest(np.abs(gradient), SHOWN_WHOLE)
+            kept = strongest(np.abs(gradient), most)
             if len(names) > _MANY and len(kept) < gradient.size:
                 kept = [int(np.argmax(np.abs(gradient)))]
             self.worked[name] = kept
             size += gradient.size
             equations += self._elements(event, name, name[len(path) + 1 :], kept)
         if equations:
-            yield Section(path, BY_PARAMETERS, tuple(equations), size - len(equations))
+            formula = BY_PARAMETERS if run is None else run.parameters()
+            yield Section(path, formula, tuple(equations), size - len(equations))
 
     def _own(self, path: str) -> list[str]:
         """The parameters of a layer that are not those of a layer inside it."""
@@ -95,10 +101,15 @@ class Backward:
         assert event.arrives is not None
         slot = self.network.parameters.layout.slots[name]
         gradient, values_ = (v[slot.start : slot.stop] for v in (self.gradients, self.vector))
-        rows = self.local.by_parameter(event, name, kept)
+        run = self.runs.get(event.node.layer.path)
+        rows = None if run is not None else self.local.by_parameter(event, name, kept)
         for n, flat in enumerate(kept):
             left = f"∂L/∂{short}[{place(flat, slot.shape)}]"
             pull = self._pull(name, float(values_[flat]))
+            if run is not None:
+                indices = tuple(map(int, np.unravel_index(flat, slot.shape)))
+                yield run.by_parameter(left, float(gradient[flat]), short, indices, *pull)
+                continue
             row = None if rows is None else rows[n]
             yield chained(left, float(gradient[flat]), event.arrives.reshape(-1), row, *pull)
 
@@ -111,6 +122,8 @@ class Backward:
         formula, equations = leaving_formula(layer), self._leaving(event, kept)
         if isinstance(layer, Activation):
             formula = "gradient that arrives × slope = gradient that leaves"
+        if layer.path in self.runs:
+            formula = "∂L/∂xₜ = Σ δₜ × W"
         return Section(layer.path, formula, tuple(equations), event.inputs.size - len(kept))
 
     def _leaving(self, event: Event, kept: list[int]) -> Iterator[Equation]:
@@ -118,10 +131,14 @@ class Backward:
         assert event.arrives is not None
         assert event.leaves is not None
         arrives, leaves = event.arrives.reshape(-1), event.leaves.reshape(-1)
-        rows = None if isinstance(layer, Residual) else self.local.by_inputs(event, kept)
+        run = self.runs.get(layer.path)
+        apart = run is not None or isinstance(layer, Residual)
+        rows = None if apart else self.local.by_inputs(event, kept)
         for n, flat in enumerate(kept):
             left, value = f"∂L/∂x[{place(flat, event.inputs.shape)}]", float(leaves[flat])
-            if isinstance(layer, Residual):
+            if run is not None:
+                yield run.by_input(left, value, flat)
+            elif isinstance(layer, Residual):
                 first = self.events[layer.chain.nodes[0].layer.path].leaves
                 inner = 0.0 if first is None else float(first.reshape(-1)[flat])
                 yield Equation(left, value, ((value - inner,), (inner,)))

@@ -59,7 +59,7 @@ def shown_units(
     shown = {}
     for path, event in events.items():
         wanted = {_flat(path, event.outputs.shape, unit) for unit in asked.get(path, ())}
-        shown[path] = sorted(wanted or strongest(_share(event), SHOWN_WHOLE))
+        shown[path] = sorted(wanted or strongest(share(event), SHOWN_WHOLE))
     return shown
 
 
@@ -81,7 +81,7 @@ def place(flat: int, shape: tuple[int, ...]) -> str:
     return ", ".join(str(int(i)) for i in np.unravel_index(flat, shape or (1,)))
 
 
-def _share(event: Event) -> Array:
+def share(event: Event) -> Array:
     """|y ∂L/∂y|, or |∂L/∂y| where every y is 0."""
     arrives = event.outputs * 0 if event.arrives is None else event.arrives
     share = np.abs(event.outputs * arrives).reshape(-1)

@@ -17,6 +17,7 @@ from bpcli.report.trace.example import SHOWN_WHOLE, Array, Event, place, stronge
 from bpcli.report.trace.formulas import LOSSES, forward_formula
 from bpcli.report.trace.local import LocalDerivatives, weighted
 from bpcli.report.trace.selection import Selection
+from bpcli.report.trace.through_time import Run
 
 _SUMS = ("conv1d", "conv2d", "avg_pool1d", "avg_pool2d", "global_avg_pool1d", "global_avg_pool2d")
 _CHOICES = ("max_pool1d", "max_pool2d", "flatten")  # every output is one of the inputs
@@ -29,6 +30,7 @@ def forward_sections(
     events: Mapping[str, Event],
     shown: Mapping[str, list[int]],
     selection: Selection,
+    runs: Mapping[str, Run],
 ) -> Iterator[Section]:
     for whole, paths in selection.runs(events):
         if not whole:
@@ -38,6 +40,9 @@ def forward_sections(
             event, kept = events[path], shown[path]
             equations = tuple(_equations(network, vector, local, events, event, kept))
             formula = forward_formula(event.node.layer)
+            if path in runs:
+                yield from runs[path].forward()
+                formula = runs[path].returned()
             yield Section(path, formula, equations, event.outputs.size - len(kept))
 
 

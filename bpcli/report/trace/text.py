@@ -20,7 +20,7 @@ class Writer:
         self.digits, self.width = digits, width
 
     def number(self, value: float) -> str:
-        return f"{value:.{self.digits}g}"
+        return f"{value + 0.0:.{self.digits}g}"  # 0 for -0
 
     def example(self, trace: Trace, most: int = 10) -> list[str]:
         inputs, targets = (
@@ -61,7 +61,9 @@ class Writer:
         if not terms or (itself and not equation.function and not equation.left_out):
             return [left + value]
         if equation.function:
-            terms = [f"{equation.function}({''.join(terms)})"]
+            terms = self.applied(equation, terms)
+        if terms[-1].startswith(" = "):  # of a function: what it makes of the sum stays with it
+            return self.wrapped(left, [*terms[:-1], f"{terms[-1]} = {value}"], "")
         whole = f"{left}{''.join(terms)} = {value}"
         if len(whole) <= self.width:
             return [whole]
@@ -77,12 +79,26 @@ class Writer:
     def factor(self, value: float) -> str:
         return f"({self.number(value)})" if value < 0 else self.number(value)
 
+    def applied(self, equation: Equation, terms: list[str]) -> list[str]:
+        """function(terms), and function(their sum) where that is worked out first."""
+        f, last = equation.function, f"{terms[-1]})"
+        if len(terms) == 1:
+            return [f"{f}({last}"]
+        found = [f"{f}({terms[0]}", *terms[1:-1], last]
+        if any(len(product) > 1 for product in equation.products):
+            found.append(f" = {f}({self.number(math.fsum(equation.terms))})")
+        return found
+
     def divisor(self, divisor: Divisor) -> str:
         number = ("√" if divisor.root else "") + self.number(divisor.number)
         return f"({number} + {self.number(divisor.plus)})" if divisor.plus else number
 
     def section(self, section: Section) -> Iterator[str]:
-        yield from self.wrapped(f"{section.layer:<11} ", section.formula.split(" "), " ")
+        parts = section.formula.split("; ")
+        words = [f"{part};" for part in parts[:-1]] + parts[-1:]
+        if max(map(len, words)) > self.width - 30:
+            words = section.formula.split(" ")
+        yield from self.wrapped(f"{section.layer:<11} ", words, " ")
         for equation in section.equations:
             yield from self.equation(equation)
         if section.left_out:

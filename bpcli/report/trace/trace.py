@@ -13,6 +13,7 @@ from bpcli.report.trace.document import Trace
 from bpcli.report.trace.example import (
     SHOWN_WHOLE,
     Array,
+    Event,
     Unit,
     Witness,
     shown_units,
@@ -20,7 +21,8 @@ from bpcli.report.trace.example import (
 )
 from bpcli.report.trace.forward import forward_sections, loss_section
 from bpcli.report.trace.local import LocalDerivatives
-from bpcli.report.trace.selection import select
+from bpcli.report.trace.selection import Selection, select
+from bpcli.report.trace.through_time import Run, run_of
 from bpcli.report.trace.update import followed, moment_sections, update_sections, updates
 from bpcli.spec.model import Spec
 
@@ -56,8 +58,9 @@ def trace(
     before = network.parameters.vector.copy()
     gradients = network.gradients.vector.copy()
     local = LocalDerivatives(network, before)
-    forward = list(forward_sections(network, before, local, witness.events, shown, selection))
-    way_back = Backward(network, before, gradients, local, witness.events, shown, selection)
+    runs = _runs(network, before, witness.events, shown, selection, units or {})
+    forward = list(forward_sections(network, before, local, witness.events, shown, selection, runs))
+    way_back = Backward(network, before, gradients, local, witness.events, shown, selection, runs)
     backward = list(way_back.sections(targets[0]))
     end = loss_section(network, targets, witness.events)
     kept = _updated(network, gradients, way_back.worked)
@@ -81,6 +84,22 @@ def trace(
         list(moment_sections(spec, made, slot, flat)),
         made.after,
     )
+
+
+def _runs(
+    network: Network,
+    vector: Array,
+    events: Mapping[str, Event],
+    shown: Mapping[str, list[int]],
+    selection: Selection,
+    units: Collection[str],
+) -> dict[str, Run]:
+    """The recurrent layers among those that are shown, written out."""
+    found = {
+        path: run_of(network, vector, events[path], shown[path], path in units)
+        for path in selection.shown
+    }
+    return {path: run for path, run in found.items() if run is not None}
 
 
 def _updated(
