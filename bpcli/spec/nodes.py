@@ -80,8 +80,7 @@ def plain(node: Node) -> Any:
             return [plain(item) for item in node.items]
         case Mapping():
             return {key.text: plain(value) for key, value in node.entries}
-        case Broken():
-            return None
+    return None  # it is broken
 
 
 def from_plain(value: Any, mark: Mark = NOWHERE) -> Node:

@@ -29,7 +29,8 @@ class Kind:
     expected = "anything"
 
     def accept(self, value: Any) -> Any:
-        """The value as the model keeps it, or :class:`Mismatch`."""
+        """The value as the model keeps it, or :class:`Mismatch`; NotImplementedError of what the
+        reader takes apart itself, like lists."""
         raise NotImplementedError
 
     def schema(self) -> dict[str, Any]:
@@ -189,11 +190,6 @@ class Items(Kind):
     def allows(self, length: int) -> bool:
         return length == self.count if self.count is not None else length >= self.least
 
-    def accept(self, value: Any) -> tuple[Any, ...]:
-        if not isinstance(value, list) or not self.allows(len(value)):
-            raise self.refuse()
-        return tuple(self.kind.accept(item) for item in value)
-
     def schema(self) -> dict[str, Any]:
         least = self.least if self.count is None else self.count
         length = {"minItems": least} | ({} if self.count is None else {"maxItems": self.count})
@@ -231,14 +227,6 @@ class Either(Kind):
     @property
     def expected(self) -> str:  # type: ignore[override]
         return ", or ".join(kind.expected for kind in self.kinds)
-
-    def accept(self, value: Any) -> Any:
-        for kind in self.kinds:
-            try:
-                return kind.accept(value)
-            except Mismatch:
-                continue
-        raise self.refuse()
 
     def schema(self) -> dict[str, Any]:
         return {"anyOf": [kind.schema() for kind in self.kinds]}

@@ -89,7 +89,7 @@ def _check_text(text: str, file: str) -> None:
 def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
     said = error.problem or error.context or str(error)
     mark = error.problem_mark or error.context_mark
-    if mark is None:
+    if mark is None:  # pragma: no cover - neither parser leaves it out, but their types may
         return Problem(f"not valid YAML: {said}", file)
     if text[mark.index : mark.index + 1] == "\t":
         said = "tab character"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bpcli.spec import options, parse_spec
 from bpcli.spec.changes import Change, find, make
 from bpcli.spec.dump import plain_value
 from bpcli.spec.edit import EditError, edit, unified_diff
+from bpcli.spec.editing.edits import Edits, Overlap
 from bpcli.spec.editing.layout import Layout
 from bpcli.spec.model import FAMILIES, Spec
 from bpcli.spec.options import options_of
@@ -288,6 +290,61 @@ loss: mse
     )
 
 
+TOP, REST = "data: {generate: xor}\n", "network:\n  - dense: 2\nloss: mse\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "gone", "come"),
+    [
+        (TOP + REST + "name: |-\n  a net\n", Change("set", "seed", 3),
+         "a net\n", "a net\nseed: 3\n"),
+        (TOP + "network:\n  - dense: 2\n  - >-  # why\n    relu\nloss: mse\n",
+         Change("insert", "network.2", "tanh"), "    relu\n", "    relu\n  - tanh\n"),
+        (TOP + "network:\n  - dense: 2\nloss: >-\n  mse\nseed: 3\n",
+         Change("set", "loss", {"huber": {"delta": 2.0}}),
+         "loss: >-\n  mse\n", "loss: {huber: {delta: 2.0}}\n"),
+        (TOP + "network:\n  - dense:\n      units: 1\n      init:\n        values:\n"
+         "          - - 1\n            - 2\nloss: mse\n",
+         Change("remove", "network.0.dense.init.values.values.0.0"),
+         "- - 1\n            - 2", "- - 2"),
+        (TOP + REST + "training: {}\n", Change("set", "training.epochs", 3), "{}", "{epochs: 3}"),
+        (TOP + REST + "training: {epochs: 3}\n", Change("remove", "training.epochs"),
+         "{epochs: 3}", "{}"),
+        (TOP + "network: [dense: 2, relu, ]\nloss: mse\n", Change("insert", "network.2", "tanh"),
+         "relu, ]", "relu, tanh ]"),
+        (TOP + "network: [\n  dense: 2,\n  relu]\nloss: mse\n",
+         Change("insert", "network.2", "tanh"), "  relu]", "  relu,\n  tanh]"),
+        (TOP + "network:\n  - repeat: {times: 2, layers: [relu, tanh]}\nloss: mse\n",
+         Change("set", "network.0.repeat.layers", ["relu", {"dense": 3}, "sigmoid", "tanh"]),
+         "[relu, tanh]", "[relu, {dense: 3}, sigmoid, tanh]"),
+        (TOP + REST + "schedule:   # none\n", Change("set", "schedule", "cosine"),
+         "schedule:   #", "schedule: cosine   #"),
+        ("data: {generate: xor, validation: {generate: xor}}\n" + REST,
+         Change("set", "data.validation", None), "{generate: xor}}", "null}"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, Change) else "",
+)  # fmt: skip
+def test_rare_layouts(text: str, change: Change, gone: str, come: str) -> None:
+    assert text.count(gone) == 1
+    assert edit(text, [change]) == text.replace(gone, come)
+
+
+def test_two_edits_of_one_place_are_refused() -> None:
+    edits = Edits(Layout(TOP, read_yaml(TOP, "f")[0]))
+    edits.replace(0, 4, "a")
+    edits.replace(2, 6, "b")
+    with pytest.raises(Overlap, match="two edits fall on the same place"):
+        edits.made()
+
+
+def test_a_text_that_says_something_else_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the editor does wrong, the spec is read back before it is believed."""
+    module = import_module("bpcli.spec.edit")
+    monkeypatch.setattr(module, "_edited", lambda text, *rest: text)
+    with pytest.raises(EditError, match="read back, the text says something else"):
+        edit(TOP + REST, [Change("set", "seed", 3)])
+
+
 def test_what_is_said_already_stays_as_it_is_written() -> None:
     assert edit(SPEC, [Change("set", "optimizer.adam.learning_rate", 0.001)]) == SPEC
 
@@ -306,6 +363,11 @@ def test_what_is_said_already_stays_as_it_is_written() -> None:
         (Change("remove", "network.x"), "remove network.x: cannot be done: nothing stands there"),
         (Change("wrap", "network.4:3", "residual"),
          "wrap network.4:3 in residual: cannot be done: the list has 6 items"),
+        (Change("insert", "network", "relu"),
+         "insert relu at network: cannot be done: it names no place in the list"),
+        (Change("wrap", "network.1", {"residual": {"layers": ["relu"]}}),
+         "wrap network.1 in {residual: {layers: [relu]}}: cannot be done: a wrap names the outer "
+         "layer: residual, or {residual: {projection: true}}"),
         (Change("wrap", "network.1", 3), "wrap network.1 in 3: cannot be done: a wrap names the "
          "outer layer: residual, or {residual: {projection: true}}"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import field
+
 import numpy as np
 import pytest
 
@@ -283,6 +285,17 @@ class Scale(bpcli.Layer):
     steps: int = 3
 
 
+class Positive(bpcli.Layer):
+    """A layer whose constructor has a rule, and an option that is made anew for each."""
+
+    name = "positive"
+    size: float = field(default_factory=lambda: 2.0)
+
+    def __post_init__(self) -> None:
+        if self.size <= 0:
+            raise ValueError(f"size must be above 0, received {self.size}")
+
+
 class Odd(bpcli.Layer):
     """An option that no spec could fill."""
 
@@ -313,7 +326,17 @@ def test_mistakes_in_a_users_layer_keep_their_places() -> None:
         parse_spec(BASE.replace("- relu", "- odd"), layers={"odd": Odd})
 
 
+def test_a_users_layer_says_itself_what_it_refuses() -> None:
+    bare = parse_spec(BASE.replace("- relu", "- positive"), layers={"positive": Positive})
+    assert bare.network[1] == Positive(2.0)
+    assert problems_of(BASE.replace("- relu", "- positive: -1"), layers={"positive": Positive}) == [
+        "f:4:15: size must be above 0, received -1.0, at network.1.positive"
+    ]
+
+
 def test_plain_values_are_read_without_yaml() -> None:
+    with pytest.raises(SpecError, match="value must be a number"):
+        read_value("init", {"constant": 10**400})
     assert read_value("init", {"constant": 1}) == initializers.Constant(1.0)
     assert read_value("init", "he_normal") == initializers.HeNormal()
     assert read_value("init", {"values": np.eye(2)}) == initializers.Values(((1, 0), (0, 1)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from bpcli.spec import load_spec
+from bpcli.spec import load_spec, parse_spec
 from bpcli.spec.edit import edit
-from bpcli.spec.relocating import relocation
+from bpcli.spec.relocating import relocation, with_copies
 
 REST = "network: [{dense: 1}]\nloss: mse\n"
 SOURCES = [
@@ -46,6 +47,29 @@ def test_every_file_is_found_from_the_new_folder(tmp_path: Path, source: str, fo
     assert files(after) == files(before)
     if folder == "specs":
         assert changes == []
+
+
+def test_no_relative_path_leads_to_another_drive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which there are on Windows alone: os.path.relpath refuses."""
+
+    def refuse(path: str, start: Path) -> str:
+        raise ValueError("path is on mount 'C:', start on mount 'D:'")
+
+    monkeypatch.setattr(os.path, "relpath", refuse)
+    (tmp_path / "a.yaml").write_text(SOURCES[1] + REST)
+    changes = relocation(load_spec(tmp_path / "a.yaml"), tmp_path / "other")
+    assert [change.value for change in changes] == [
+        str(tmp_path / "x.npy"), str(tmp_path.parent / "data" / "y.npy"),
+    ]  # fmt: skip
+
+
+def test_a_spec_can_read_copies_of_its_files(tmp_path: Path) -> None:
+    text = "data: {path: /a.csv, validation: {path: /b.csv}, test: {path: /c.csv}}\n" + REST
+    spec = with_copies(parse_spec(text), {"/a.csv": "/copies/1", "/c.csv": "/copies/2"})
+    parts = (spec.data, spec.data.validation, spec.data.test)
+    assert [part and part.path for part in parts] == ["/copies/1", "/b.csv", "/copies/2"]
 
 
 def test_names_of_arrays_are_no_paths(tmp_path: Path) -> None:

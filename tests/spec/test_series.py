@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,24 @@ def test_settings_of_all_specs_are_told_apart_from_those_that_vary() -> None:
         series.spec(["loss=y"])
     places = {str(problem).partition(":")[0] for problem in caught.value.problems}
     assert places == {"--set seed=x", "--vary loss=y"}
+
+
+def test_a_file_that_is_no_yaml_says_so_under_any_setting(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("network: [")
+    series = Series(load_template(tmp_path / "a.yaml"))
+    for setting in ("seed=1", "seed=2"):
+        with pytest.raises(SpecError, match="not valid YAML"):
+            series.spec([setting])
+
+
+def test_what_it_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    template = load_template(ROOT / "configs" / "digits.yaml")
+    monkeypatch.setattr(sys.modules[Series.__module__], "_MOST", 30)
+    series = Series(template)
+    for seed in range(60):
+        setting = f"training.epochs={seed + 1}"
+        assert series.spec([setting]) == template.spec([setting])
+        assert len(series._known) <= 60
 
 
 def test_parts_that_do_not_differ_are_the_same_objects() -> None:

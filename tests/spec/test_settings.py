@@ -138,6 +138,8 @@ def test_options_that_the_file_leaves_out_can_be_set(
         ("seed=&a 1", "anchors (&a) are not part of specs"),
         ("seed=[1", "not valid YAML: a list in [ ] lacks a ',' or its ']'"),
         ("seed=\x00", "the character U+0000 may not stand in YAML; is it text?"),
+        ("diagnosis.thresholds.still_share.x=1", "diagnosis.thresholds.still_share has nothing "
+         "inside, so there is no diagnosis.thresholds.still_share.x"),
         ("seed", "must be PATH=VALUE, like training.epochs=5"),
         ("=3", "must be PATH=VALUE, like training.epochs=5"),
         ("..=3", "unknown option ''; there are data, network, loss, name, seed, dtype, optimizer, "
@@ -159,6 +161,35 @@ def test_a_path_through_what_is_switched_off_is_no_silent_success() -> None:
     text = BASE.replace("{constant: 0.1}", "false")
     (problem,) = problems_of(text, settings=["network.2.residual.layers.1.dense.bias.ones.x=1"])
     assert "bias is false, so there is no " in problem
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "setting", "message"),
+    [
+        ("loss: ", "diagnosis: {thresholds: 3}\nloss: ", "diagnosis.thresholds.still_share=0.3",
+         "diagnosis.thresholds is 3, so there is no diagnosis.thresholds.still_share"),
+        ("dense: 4", "dens: 4", "network.0.dens.units=3",
+         "unknown layer 'dens' at network.0; did you mean 'dense'?"),
+        ("- relu", "- relu: 3", "network.1.relu.slope=1",
+         "network.1.relu is 3, so there is no network.1.relu.slope"),
+        ("dense: 4", "dense: {units: 4, freeze: weight}", "network.0.dense.freeze.0=bias",
+         "network.0.dense.freeze is the text 'weight', so there is no network.0.dense.freeze.0"),
+        ("loss: cross", "schedule: *x\nloss: cross", "schedule.cosine.final=1",
+         "schedule is something unreadable, so there is no schedule.cosine"),
+    ],
+)  # fmt: skip
+def test_a_path_into_what_the_file_has_wrong(
+    before: str, after: str, setting: str, message: str
+) -> None:
+    found = problems_of(BASE.replace(before, after, 1), settings=[setting])
+    assert found[0] == f"--set {setting}: {message}"
+    assert len(found) == 2  # and what is wrong in the file
+
+
+def test_a_threshold_is_set_among_those_of_the_file() -> None:
+    text = BASE + "diagnosis: {thresholds: {still_share: 0.2}}\n"
+    spec = changed("diagnosis.thresholds.vanishing_ratio=0.1", text=text)
+    assert spec.diagnosis.thresholds == (("still_share", 0.2), ("vanishing_ratio", 0.1))
 
 
 def test_problems_of_file_and_settings_come_together() -> None:

@@ -84,6 +84,7 @@ def test_nodes_know_where_they_stand() -> None:
         ("a: 1\nb: 2\na: 3", ["f:3:1: the key 'a' stands in line 1 already"]),
         ("a: &x 1\nb: *x", ["f:1:4: anchors (&x) are not part of specs",
                             "f:2:4: aliases (*x) are not part of specs"]),
+        ("? *x\n: 3", ["f:1:3: aliases (*x) are not part of specs"]),
         ("<<: {a: 1}", ["f:1:1: merge keys (<<) are not part of specs"]),
         ("a: !!int '3'", ["f:1:4: tags (tag:yaml.org,2002:int) are not part of specs"]),
         ("a: !!python/object/apply:os.system ['true']",

@@ -19,12 +19,13 @@ class Block:
 
     def __post_init__(self) -> None:
         layout = self.layout
-        match self.node:
-            case Sequence(items=items):
-                starts = [layout.dash(self.node, index) for index in range(len(items))]
-                self.parts = list(zip(starts, map(layout.end, items), strict=True))
-            case Mapping(entries=entries):
-                self.parts = [(key.start.offset, layout.end(value)) for key, value in entries]
+        if isinstance(self.node, Sequence):
+            items = self.node.items
+            starts = [layout.dash(self.node, index) for index in range(len(items))]
+            self.parts = list(zip(starts, map(layout.end, items), strict=True))
+        else:
+            entries = self.node.entries
+            self.parts = [(key.start.offset, layout.end(value)) for key, value in entries]
         self.column = layout.column(self.node.start.offset)
 
     def insert(self, index: int, lines: list[str]) -> None:

@@ -18,19 +18,17 @@ class Flow:
     node: Sequence | Mapping
 
     def __post_init__(self) -> None:
-        match self.node:
-            case Sequence(items=items):
-                self.parts = [(item.start.offset, item.end.offset) for item in items]
-            case Mapping(entries=entries):
-                self.parts = [(key.start.offset, value.end.offset) for key, value in entries]
+        if isinstance(self.node, Sequence):
+            self.parts = [(item.start.offset, item.end.offset) for item in self.node.items]
+        else:
+            entries = self.node.entries
+            self.parts = [(key.start.offset, value.end.offset) for key, value in entries]
         self.close = self.node.end.offset - 1
 
     def insert(self, index: int, text: str) -> None:
         """Before the part with that index; on a line of its own if that part has one."""
         layout, edits = self.layout, self.edits
-        if not self.parts:
-            edits.insert(self.node.start.offset + 1, text)
-        elif index < len(self.parts):
+        if index < len(self.parts):
             at = self.parts[index][0]
             apart = layout.newline + layout.indent(at) if layout.opens_line(at) else " "
             edits.insert(at, f"{text},{apart}")
@@ -53,17 +51,16 @@ class Flow:
             edits.insert(after, layout.newline + layout.indent(start) + text)
 
     def remove(self, index: int) -> None:
-        """The part and the comma that only it needed."""
+        """One of several parts, and the comma that only it needed."""
         start, stop = self.parts[index]
         after = self.parts[index + 1][0] if index + 1 < len(self.parts) else self.close
         comma = self.layout.bare.find(",", stop, after)
         if comma >= 0:
             self.edits.remove(start, self._spaces_after(comma + 1))
             return
-        if index:
-            before = self.layout.bare.index(",", self.parts[index - 1][1], start)
-            self.edits.replace(before, before + 1, "")
-        self.edits.remove(self._spaces_before(start) if index else start, stop)
+        before = self.layout.bare.index(",", self.parts[index - 1][1], start)
+        self.edits.replace(before, before + 1, "")
+        self.edits.remove(self._spaces_before(start), stop)
 
     def wrap(self, start: int, stop: int, before: str, after: str) -> None:
         self.edits.insert(self.parts[start][0], before)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
-from bpcli.spec.nodes import Mapping, Node, Scalar, Sequence
+from bpcli.spec.nodes import Broken, Mapping, Node, Scalar, Sequence
 
 BREAKS = "\n\r\x85\u2028\u2029"  # what YAML 1.1 ends a line with, and both parsers do
 _BREAK = re.compile(f"\r\n|[{BREAKS}]")
@@ -116,13 +117,10 @@ class Layout:
 
 def _scalars(node: Node) -> Iterator[Scalar]:
     """All keys and values, in the order of the text."""
-    match node:
-        case Scalar():
-            yield node
-        case Sequence():
-            for item in node.items:
-                yield from _scalars(item)
-        case Mapping():
-            for key, value in node.entries:
-                yield key
-                yield from _scalars(value)
+    assert not isinstance(node, Broken)
+    if isinstance(node, Scalar):
+        yield node
+        return
+    inside = node.items if isinstance(node, Sequence) else chain.from_iterable(node.entries)
+    for each in inside:
+        yield from _scalars(each)

@@ -131,12 +131,11 @@ class Rewriting:
 
     def _list_step(self) -> int:
         """From the dash of a layer to the dashes of the layers inside it: as the file does it."""
-        root = self.layout.root
-        found = root.find("network") if isinstance(root, Mapping) else None
-        if found is None or not self.layout.is_block(found[1]):
-            return 4
-        inner = found[1].start.column - found[0].start.column
-        return 2 + min(inner, 2)
+        assert isinstance(self.layout.root, Mapping)
+        found = self.layout.root.find("network")
+        assert found is not None
+        key, network = found
+        return 2 + min(network.start.column - key.start.column, 2)
 
     # -- all else
 
