@@ -23,7 +23,10 @@ CASES = RECORDED["optimizers"]
 SMALL = """\
 name: small
 data: {generate: xor}
-network: [{dense: 2}, tanh, {dense: 1}]
+network:
+  - {dense: {units: 2, freeze: FREEZE}}
+  - tanh
+  - {dense: {units: 1, freeze: FREEZE}}
 loss: mse
 optimizer: OPTIMIZER
 training: {TRAINING}
@@ -105,9 +108,20 @@ def test_a_clipped_gradient_is_shown_as_it_came_and_as_it_went_in(
     assert any(each.layer == training.split(":")[0] for each in found.update)
 
 
-def small(folder: Path, optimizer: Any, *, steps: int = 1, training: str = "") -> Trace:
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_where_all_is_frozen_nothing_is_updated(tmp_path: Path, name: str) -> None:
+    found = small(tmp_path, OPTIMIZERS[name](0.1), steps=3, freeze="[weight, bias]")
+    assert not found.moments
+    assert all(each.layer == name for each in found.update)
+    assert {after.loss for after in found.after} == {found.loss}
+
+
+def small(
+    folder: Path, optimizer: Any, *, steps: int = 1, training: str = "", freeze: str = "[]"
+) -> Trace:
     """XOR's second example in a network of nine parameters."""
     written = SMALL.replace("OPTIMIZER", "sgd").replace("TRAINING", training)
+    written = written.replace("FREEZE", freeze)
     (folder / "small.yaml").write_text(written, encoding="utf-8")
     spec = replace(load_spec(folder / "small.yaml"), dtype="float64", optimizer=optimizer)
     dataset, network = prepare(spec)

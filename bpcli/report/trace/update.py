@@ -117,14 +117,14 @@ def followed(
 
 def _largest(gradients: Array, kept: Mapping[Slot, list[int]]) -> tuple[Slot, int]:
     every = [(slot, flat) for slot, flats in kept.items() for flat in flats]
-    nothing = (Slot("", (0,), 0), 0)
+    nothing = (Slot("", (1,), 0), 0)  # where all are frozen
     return max(every, key=lambda one: abs(gradients[one[0].start + one[1]]), default=nothing)
 
 
 def moment_sections(spec: Spec, steps: Updates, slot: Slot, flat: int) -> Iterator[Section]:
     """The followed parameter at the steps after the first, while they are few or powers of ten."""
     formulas = rule(spec.optimizer)
-    if type(formulas) is Rule:
+    if type(formulas) is Rule or not slot.name:
         return
     here, last = f"[{place(flat, slot.shape)}]", len(steps.followed) + 1
     _work(formulas, steps.first, slot.start + flat, here)
