@@ -175,6 +175,25 @@ def test_a_run_that_is_interrupted_again_and_again(tmp_path: Path) -> None:
     assert end(trainer) == expected
 
 
+def test_a_run_that_ended_before_its_first_checkpoint_starts_anew(tmp_path: Path) -> None:
+    spec, run = spec_of("adam", "cosine", ("dropout",)), make_run(tmp_path)
+    run.metrics.path.write_text('{"epoch": 1}\n')
+    run.gradients.path.write_text('{"step": 1}\n')
+    trainer = make_trainer(spec, run=run)
+    assert trainer.resume() == [f"{run.path} has no checkpoint yet; it starts from the beginning"]
+    assert run.metrics.path.read_text() == run.gradients.path.read_text() == ""
+    assert end(trainer) == end(make_trainer(spec))
+
+
+def test_resuming_tells_of_epochs_that_the_log_has_lost(tmp_path: Path) -> None:
+    spec, run = spec_of("adam", "cosine", ()), make_run(tmp_path)
+    make_trainer(spec, run=run, listeners=[InterruptAt(6)]).train()
+    run.metrics.path.write_text("")
+    trainer = make_trainer(spec, run=run)
+    assert trainer.resume() == [f"{run.metrics.path}: lines of earlier epochs are missing"]
+    assert end(trainer) == end(make_trainer(spec))
+
+
 def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     spec, run = spec_of("rmsprop", "linear", ()), make_run(tmp_path)
     expected = make_trainer(spec, run=run).train()

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import platform
+import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -82,6 +87,45 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     second.release()
 
 
+def test_a_run_whose_folder_is_gone_cannot_be_locked(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    shutil.rmtree(run.path)
+    with pytest.raises(WriteError, match=r"could not write .*1: No such file or directory"):
+        run.lock()
+
+
+@pytest.mark.parametrize("lack", ["locks", "fcntl"])
+def test_where_there_are_no_locks_runs_are_trained_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lack: str
+) -> None:
+    """A file system may have none, and Windows no fcntl."""
+    if lack == "fcntl":
+        monkeypatch.setitem(sys.modules, "fcntl", None)
+    else:
+
+        def refuse(descriptor: int, operation: int) -> None:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+        monkeypatch.setattr("fcntl.flock", refuse)
+    run, other = make_run(tmp_path), RunDirectory.open(tmp_path / "test")
+    for each in (run, other):
+        each.lock()
+    for each in (run, other):
+        each.release()
+        each.release()  # a second time is no mistake
+
+
+def test_a_folder_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(CheckpointError, match=r"Permission denied$"):
+        RunDirectory.open(tmp_path)
+
+
 def test_locking_sweeps_what_a_killed_writer_left(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     left = run.checkpoints / "last.npz.42.tmp"
@@ -107,6 +151,13 @@ def test_damaged_json_is_named(tmp_path: Path) -> None:
         run.read_environment()
     run.environment.write_text("[1, 2]")
     with pytest.raises(CheckpointError, match="must be an object"):
+        run.read_environment()
+
+
+def test_a_missing_environment_is_an_incomplete_run(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.environment.unlink()
+    with pytest.raises(CheckpointError, match=r"there is no such file; the run is not complete"):
         run.read_environment()
 
 
@@ -162,6 +213,26 @@ def test_the_blas_of_numpys_wheels_can_be_asked() -> None:
         pytest.skip("this NumPy has another BLAS")
     assert blas()["threads"] >= 1
     assert blas()["core_type"]
+
+
+@pytest.mark.parametrize("files", [[], ["/nowhere/libopenblas.so"], [None]])
+def test_a_blas_that_cannot_be_asked_is_unknown(
+    monkeypatch: pytest.MonkeyPatch, files: list[str | None]
+) -> None:
+    """None is this process itself, a library without OpenBLAS's functions."""
+    monkeypatch.setattr("bpcli.training.environment._openblas_files", lambda: iter(files))
+    assert blas() == {"core_type": None, "threads": None}
+
+
+def test_without_proc_the_processor_is_what_python_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, **options: object) -> str:
+        raise FileNotFoundError(path)
+
+    known = blas()
+    monkeypatch.setattr(Path, "read_text", refuse)
+    environment = describe_environment("", "", {})
+    assert environment["cpu"] in (platform.processor(), platform.machine())
+    assert environment["blas"] == known  # of NumPy's wheels
 
 
 def test_resuming_elsewhere_warns_of_what_changed(tmp_path: Path) -> None:

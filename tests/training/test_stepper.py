@@ -317,6 +317,25 @@ def test_a_gradient_that_overflows_on_its_way_back_is_found_where_it_does() -> N
     assert np.array_equal(stepper.network.parameters.vector, kept[-1])
 
 
+def test_a_parameters_gradient_that_overflows_is_named() -> None:
+    """Activations are 1e30, 2 and 6e20, the gradients by them at most 3e20; ∂L/∂W is x δ, 1e50."""
+    data = regression(0)
+    data.inputs = np.full_like(data.inputs, 1e30)
+    layers = (constant(1e-30), constant(1e20))
+    found, _ = failure(make_stepper(make_spec(*layers, optimizer=SGD, loss="mae"), data))
+    assert (found.step, found.quantity) == (1, "gradient")
+    assert (found.layer, found.parameter) == ("dense_1", "dense_1.weight")
+
+
+def test_a_loss_whose_gradient_is_not_finite_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    stepper = make_stepper(make_spec(optimizer=SGD, loss="mse"), regression(1))
+    loss = stepper.network.loss
+    whole = loss.backward
+    monkeypatch.setattr(type(loss), "backward", lambda self, cache: whole(cache) * np.inf)
+    found, _ = failure(stepper)
+    assert (found.step, found.quantity, found.layer) == (1, "gradient", "mse")
+
+
 def test_an_update_out_of_range_is_found_in_its_parameter() -> None:
     spec = make_spec(constant(0.0), optimizer=OPTIMIZERS["sgd"](3e38), loss="mse")
     found, _ = failure(make_stepper(spec, regression(100)))
