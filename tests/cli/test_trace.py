@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .program import bpcli, write_spec
+from .program import bpcli, inside, write_spec
 
 MAZUR = Path(__file__).parents[2] / "configs" / "mazur.yaml"
 
@@ -58,9 +58,9 @@ loss: mse
 
 
 def test_what_is_shown_of_a_deep_network(tmp_path: Path) -> None:
-    write_spec(tmp_path, DEEP, "deep.yaml")
+    deep = write_spec(tmp_path, DEEP, "deep.yaml")
     short, whole, one = (
-        bpcli("trace", "deep.yaml", "--example", "1", *options, folder=tmp_path).stdout
+        inside("trace", deep, "--example", "1", *options).stdout
         for options in ([], ["--all-layers"], ["--layer", "tanh_5", "--layer", "dense_3"])
     )
     assert "layers   9 of 25, the first, the last" in short
@@ -74,8 +74,8 @@ def test_what_is_shown_of_a_deep_network(tmp_path: Path) -> None:
 def test_json_leaves_out_what_it_is_told_to(
     tmp_path: Path, options: list[str], left_out: int
 ) -> None:
-    write_spec(tmp_path, DEEP, "deep.yaml")
-    run = bpcli("trace", "deep.yaml", "--format", "json", *options, folder=tmp_path)
+    deep = write_spec(tmp_path, DEEP, "deep.yaml")
+    run = inside("trace", deep, "--format", "json", *options)
     document = json.loads(run.stdout)
     assert document["layers"] == 25
     assert len(document["left_out"]) == left_out
