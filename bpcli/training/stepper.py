@@ -162,7 +162,8 @@ class Stepper:
         finally:
             network.observe(None)
         # each batch by itself is finite: their sum overflowed, or the penalty
-        return self._non_finite(self.steps + 1, "gradient", first_in(network.gradients))
+        parameter = first_in(network.gradients)
+        return self._non_finite(self.steps + 1, "gradient" if parameter else "loss", parameter)
 
     def _non_finite(
         self, step: int, quantity: str, parameter: str | None, layer: str | None = None

@@ -336,6 +336,14 @@ def test_a_loss_whose_gradient_is_not_finite_is_named(monkeypatch: pytest.Monkey
     assert (found.step, found.quantity, found.layer) == (1, "gradient", "mse")
 
 
+def test_a_penalty_that_overflows_is_the_losss() -> None:
+    """½ l2 ‖W‖² of weights of 1e25 is infinite in float32; its gradient l2 W is not."""
+    layers = (constant(1e25), constant(0.0))
+    found, _ = failure(make_stepper(make_spec(*layers, optimizer=SGD, loss="mse", l2=1.0)
+                                    , regression(1)))  # fmt: skip
+    assert (found.step, found.quantity, found.layer, found.parameter) == (1, "loss", None, None)
+
+
 def test_an_update_out_of_range_is_found_in_its_parameter() -> None:
     spec = make_spec(constant(0.0), optimizer=OPTIMIZERS["sgd"](3e38), loss="mse")
     found, _ = failure(make_stepper(spec, regression(100)))
