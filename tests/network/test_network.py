@@ -10,6 +10,7 @@ import pytest
 
 from bpcli.errors import DataError, ShapeError
 from bpcli.network import LayerError, Network, Node
+from bpcli.network.cost import activation_count
 from bpcli.network.network import streams
 from bpcli.spec import layers as spec
 from bpcli.spec.optimization import LOSSES, CrossEntropy, MeanSquaredError
@@ -234,6 +235,43 @@ def test_batch_norm_refuses_to_learn_from_one_value() -> None:
     with pytest.raises(ShapeError, match="batch_norm_1 needs at least two values a feature"):
         network.forward(np.zeros((1, 3)), training=True)
     assert np.isfinite(network.predict(np.zeros((1, 3)))).all()
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (spec.Dense(3), (), "dense needs at least one axis"),
+        (spec.Softmax(), (), "softmax needs at least one axis"),
+        (spec.LayerNorm(), (), "layer_norm needs at least one axis"),
+        (spec.Residual((spec.Relu(),), projection=True), (), "a projection needs layers"),
+        (spec.Residual((spec.Relu(), spec.Flatten())), (4, 3), "without flatten_1"),
+        (spec.Residual((spec.Relu(), spec.Rnn(3, returns="last"))), (4, 3),
+         "say `return: sequence` in rnn_1"),
+        (spec.Residual((spec.Relu(), spec.Dense(5))), (3,),
+         "give the last layer that size or `projection: true` for another last axis"),
+        (spec.Residual((spec.Conv2d(3, stride=2),), projection=True), (4, 4, 2),
+         "expected (4, 4, 3), received (2, 2, 3); give the last layer that size, at network.0"),
+    ],
+)  # fmt: skip
+def test_shapes_that_do_not_fit_say_what_to_do(
+    layer: spec.LayerOptions, shape: tuple[int, ...], message: str
+) -> None:
+    with pytest.raises(LayerError) as caught:
+        Network([layer], MeanSquaredError(), shape)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "layer", [spec.Attention(2), spec.LayerNorm(), spec.Tanh()], ids=lambda layer: layer.name
+)
+def test_activations_are_counted_as_the_layers_keep_them(layer: spec.LayerOptions) -> None:
+    """Against the numbers in the arrays that a forward pass left behind."""
+    network = Network([layer], MeanSquaredError(), (6, 4), dtype="float64")
+    network.forward(np.ones((5, 6, 4)), training=True)
+    (node,) = network.chain.nodes
+    kept = sum(array.size for array in node.layer._buffers.values()) / 5
+    counted = activation_count(network.chain) - 6 * 4  # the input is not the layer's
+    assert 0.75 * kept < counted <= kept
 
 
 def test_a_network_without_parameters_is_one() -> None:

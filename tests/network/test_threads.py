@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,6 +62,57 @@ def test_whoever_asks_for_one_thread_gets_one(variable: str) -> None:
     if threads._blas() is not None and len(os.sched_getaffinity(0)) > 1:
         free = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         assert int(free.stdout) > 1
+
+
+@pytest.fixture
+def no_blas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A NumPy whose folder has an OpenBLAS that cannot be loaded."""
+    (tmp_path / "numpy.libs").mkdir()
+    (tmp_path / "numpy.libs" / "libopenblas.so").write_text("no library")
+    monkeypatch.setattr(np, "__file__", str(tmp_path / "numpy" / "__init__.py"))
+    threads._blas.cache_clear()
+    yield
+    threads._blas.cache_clear()
+
+
+@pytest.mark.usefixtures("no_blas")
+def test_another_blas_keeps_its_threads_and_nothing_is_shared() -> None:
+    assert threads.parts(64, MANY) == [slice(0, 64)]
+    with threads.taken_over():
+        assert threads.parts(64, MANY) == [slice(0, 64)]
+    assert threads.run(lambda part: part.stop, threads.parts(64, MANY)) == [64]
+
+
+@pytest.fixture(params=[2, 3])
+def several(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """So many threads, however many BLAS was given."""
+    blas = threads._blas()
+    if blas is None:
+        pytest.skip("this NumPy has another BLAS")
+    before = blas.threads()
+    blas.limit(request.param)
+    yield request.param
+    blas.limit(before)
+
+
+def test_an_error_in_another_thread_arrives(several: int) -> None:
+    chosen = threads.parts(20, MANY)
+    assert len(chosen) == several
+    with pytest.raises(ZeroDivisionError):
+        threads.run(lambda part: 1 // (20 - part.stop), chosen)
+
+
+@pytest.mark.parametrize("shape", [(301, 200, 90), (90, 200, 301)], ids=["rows", "columns"])
+def test_a_large_product_is_shared_by_its_longer_side(
+    several: int, shape: tuple[int, int, int]
+) -> None:
+    rows, inner, columns = shape
+    random = np.random.default_rng(0)
+    a, b = random.normal(size=(rows, inner)), random.normal(size=(inner, columns))
+    out = np.empty((rows, columns))
+    with threads.taken_over():
+        threads.matmul(a, b, out)
+    np.testing.assert_allclose(out, a @ b, rtol=1e-10, atol=1e-10)
 
 
 def test_two_threads_compute_what_one_does() -> None:

@@ -12,7 +12,7 @@ import pytest
 from bpcli.network import threads
 from bpcli.optimization import make_optimizer
 from bpcli.optimization import optimizer as optimizer_module
-from bpcli.spec.optimization import OPTIMIZERS
+from bpcli.spec.optimization import OPTIMIZERS, Adam, AdamW
 
 REFERENCE: dict[str, Any] = json.loads(
     (Path(__file__).parent.parent / "reference" / "optimizers.json").read_text(encoding="utf-8")
@@ -144,6 +144,15 @@ def test_what_has_decayed_is_forgotten_and_no_parameter_sees_it(
         assert denormal == 0 or not forgets
         ends.append(parameters)
     assert ends[0].tobytes() == ends[1].tobytes()
+
+
+def test_adamw_without_decay_is_adam_also_to_an_observer() -> None:
+    def end(options: Adam) -> tuple[list[float], list[float]]:
+        optimizer, parameters, seen = make_optimizer(options, 3, "float64"), np.ones(3), []
+        optimizer.step(parameters, np.array([1.0, -2.0, 3.0]), 0.1, lambda *b: seen.extend(b))
+        return parameters.tolist(), seen[2].tolist()
+
+    assert end(AdamW(weight_decay=0.0)) == end(Adam())
 
 
 @pytest.mark.parametrize("case", CASES)

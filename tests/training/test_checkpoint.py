@@ -81,9 +81,9 @@ def forge(path: Path, entries: dict[str, bytes], compression: int = zipfile.ZIP_
     path.write_bytes(body + b"sha256:" + hashlib.sha256(body).hexdigest().encode())
 
 
-def npy(array: np.ndarray) -> bytes:
+def npy(array: np.ndarray, version: tuple[int, int] | None = None) -> bytes:
     buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, array)
+    np.lib.format.write_array(buffer, array, version)
     return buffer.getvalue()
 
 
@@ -97,11 +97,21 @@ VALUES = b'{"format": 1}'
         {"checkpoint.json": VALUES, "a.npy": npy(np.zeros(3))[:-1]},
         {"checkpoint.json": VALUES, "a.npy": npy(np.zeros(3)).replace(b"(3,)", b"(9,)")},
         {"checkpoint.json": VALUES, "a.npy": b"nothing of the kind"},
+        {"checkpoint.json": VALUES, "a.npy": npy(np.zeros(3), (2, 0))},
         {"a.npy": npy(np.zeros(3))},
         {"checkpoint.json": b"{"},
         {"checkpoint.json": b"[" * 100_000},
     ],
-    ids=["objects", "short", "lying header", "no array", "no values", "no JSON", "deep JSON"],
+    ids=[
+        "objects",
+        "short",
+        "lying header",
+        "no array",
+        "another version",
+        "no values",
+        "no JSON",
+        "deep JSON",
+    ],
 )
 def test_a_forged_file_is_refused(tmp_path: Path, entries: dict[str, bytes]) -> None:
     forge(tmp_path / "last.npz", entries)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bpcli.training.metrics import Accuracy, Deviation, Meter, evaluate, evaluation_batch_size
+from bpcli.training.stopping import Metric
 
 from .support import (
     MemoryPart,
@@ -148,3 +149,13 @@ def test_an_empty_part_has_no_figures() -> None:
     empty = MemoryPart(np.zeros((0, 2), np.float32), np.zeros(0, int))
     figures = evaluate(make_network(make_spec()), empty, MemoryTargets("classes"), 4)
     assert all(math.isnan(value) for value in figures.values())
+    numbers = MemoryPart(np.zeros((0, 2), np.float32), np.zeros((0, 3), np.float32))
+    figures = evaluate(make_network(make_spec(loss="mse")), numbers, MemoryTargets("numbers"), 4)
+    assert set(figures) == {"loss", "rmse", "mae", "r2"}
+    assert all(math.isnan(value) for value in figures.values())
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_never_better(value: float) -> None:
+    assert not Metric("validation.loss").better(value, None)
+    assert not Metric("validation.loss").better(value, 1.0)

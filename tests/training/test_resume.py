@@ -13,7 +13,7 @@ from bpcli.spec.model import Spec
 from bpcli.spec.optimization import OPTIMIZERS, SCHEDULES
 from bpcli.training import Listener, Outcome, RunDirectory, StepEvent, Trainer, checkpoint
 
-from .support import InterruptAt, layer, make_run, make_spec, make_trainer
+from .support import InterruptAt, dataset, layer, make_run, make_spec, make_trainer
 
 OPTIMIZER = {
     "sgd": OPTIMIZERS["sgd"](0.1),
@@ -183,6 +183,15 @@ def test_a_run_that_ended_before_its_first_checkpoint_starts_anew(tmp_path: Path
     assert trainer.resume() == [f"{run.path} has no checkpoint yet; it starts from the beginning"]
     assert run.metrics.path.read_text() == run.gradients.path.read_text() == ""
     assert end(trainer) == end(make_trainer(spec))
+
+
+def test_a_run_without_a_validation_part_is_taken_up_too(tmp_path: Path) -> None:
+    spec, run, data = spec_of("adam", "cosine", ()), make_run(tmp_path), dataset()
+    data.validation = None
+    make_trainer(spec, data, run, listeners=[InterruptAt(5)]).train()
+    trainer = make_trainer(spec, data, run)
+    assert trainer.resume() == []
+    assert end(trainer) == end(make_trainer(spec, data))
 
 
 def test_resuming_tells_of_epochs_that_the_log_has_lost(tmp_path: Path) -> None:

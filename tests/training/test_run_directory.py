@@ -184,6 +184,12 @@ def test_a_damaged_last_checkpoint_falls_back_and_says_so(tmp_path: Path) -> Non
         run.load_last()
 
 
+def test_nothing_is_put_aside_where_there_is_no_checkpoint(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.retire_damaged()
+    assert list(run.checkpoints.iterdir()) == []
+
+
 def test_best_weights_are_also_in_the_last_checkpoint(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.save_last({"epochs": 5, "best": {"epoch": 3}})
@@ -215,12 +221,16 @@ def test_the_blas_of_numpys_wheels_can_be_asked() -> None:
     assert blas()["core_type"]
 
 
-@pytest.mark.parametrize("files", [[], ["/nowhere/libopenblas.so"], [None]])
+@pytest.mark.parametrize("loads", [True, False])
 def test_a_blas_that_cannot_be_asked_is_unknown(
-    monkeypatch: pytest.MonkeyPatch, files: list[str | None]
+    monkeypatch: pytest.MonkeyPatch, loads: bool
 ) -> None:
-    """None is this process itself, a library without OpenBLAS's functions."""
-    monkeypatch.setattr("bpcli.training.environment._openblas_files", lambda: iter(files))
+    def library(path: str) -> object:
+        if not loads:
+            raise OSError(f"{path}: cannot open shared object file")
+        return object()  # without OpenBLAS's functions
+
+    monkeypatch.setattr("ctypes.CDLL", library)
     assert blas() == {"core_type": None, "threads": None}
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,25 @@ def test_a_run_that_leaves_the_numbers_keeps_its_last_finite_checkpoint(tmp_path
     expected = make_trainer(spec, dataset())
     assert again.train() == expected.train()
     assert np.array_equal(again.network.parameters.vector, expected.network.parameters.vector)
+
+
+def test_a_run_without_a_validation_part_that_leaves_the_numbers() -> None:
+    data = dataset()
+    data.validation = None
+    data.train.inputs = np.where(np.arange(21)[:, np.newaxis] == 20, np.inf, data.train.inputs)
+    trainer = make_trainer(make_spec(optimizer=FAST, shuffle=False), data)
+    outcome = trainer.train()
+    assert (outcome.reason, outcome.steps, outcome.best) == ("non_finite", 5, None)
+    assert np.isfinite(trainer.network.parameters.vector).all()
+
+
+def test_a_run_in_another_thread_is_the_same_run() -> None:
+    """Only the main thread is told of signals."""
+    here, there = make_trainer(make_spec()), make_trainer(make_spec())
+    with ThreadPoolExecutor(1) as pool:
+        outcome = pool.submit(there.train).result()
+    assert outcome == here.train()
+    assert np.array_equal(here.network.parameters.vector, there.network.parameters.vector)
 
 
 def test_a_validation_loss_that_is_not_finite_ends_the_run() -> None:
