@@ -154,7 +154,7 @@ class _Worker:
         return ended
 
     def _work(self) -> None:
-        while True:
+        while True:  # pragma: no branch - it ends with the process
             context, task, part, ended = self.tasks.get()
             outcome: tuple[Any, BaseException | None]
             try:

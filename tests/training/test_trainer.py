@@ -272,9 +272,9 @@ def test_a_run_without_a_validation_part_that_leaves_the_numbers() -> None:
     assert np.isfinite(trainer.network.parameters.vector).all()
 
 
-def test_a_run_in_another_thread_is_the_same_run() -> None:
+def test_a_run_in_another_thread_is_the_same_run(tmp_path: Path) -> None:
     """Only the main thread is told of signals."""
-    here, there = make_trainer(make_spec()), make_trainer(make_spec())
+    here, there = (make_trainer(make_spec(), run=make_run(tmp_path)) for _ in range(2))
     with ThreadPoolExecutor(1) as pool:
         outcome = pool.submit(there.train).result()
     assert outcome == here.train()
