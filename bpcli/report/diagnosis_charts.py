@@ -108,7 +108,7 @@ def _by_layer(
         )
         for name, value in lines
     ]
-    known = [each for each in series if any(math.isfinite(y) and y > 0 for _, y in each.points)]
+    known = [each for each in series if _known(each) > (1 if each.dashed else 0)]
     if not known:
         return []
     return [
@@ -118,3 +118,8 @@ def _by_layer(
             markers=True,
         )
     ]  # fmt: skip
+
+
+def _known(series: Series) -> int:
+    """How many points can be drawn; the last of a theory is no prediction, it starts from there."""
+    return sum(math.isfinite(y) and y > 0 for _, y in series.points)

@@ -6,16 +6,19 @@ import io
 import math
 from collections.abc import Sequence
 from importlib import import_module
+from textwrap import fill
 from typing import Any
 
 from bpcli.errors import BpcliError
 from bpcli.report.charts import Chart, HeatMap, LineChart
+from bpcli.report.names import short
 
 SUFFIXES = (".png", ".svg")
 _WIDTH, _HEIGHT, _ROW = 8.0, 3.4, 0.16  # inches: of a chart, and of a heat map's row
 _DOTS = 144  # an inch
-_MOST_NAMES = 24  # along an axis
-_FEW, _MOST_ENTRIES = 4, 12  # of a legend: within the picture, and at all
+_MOST_NAMES, _MOST_SLANTED = 24, 16  # down and along an axis
+_LETTERS = 72  # of a title's line
+_FEW, _MOST_ENTRIES = 2, 12  # of a legend: within the picture, and at all
 # text stays text in an SVG, and its ids and metadata hold no clock value: same data, same bytes
 _SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "bpcli", "axes.spines.top": False,
              "axes.spines.right": False, "axes.titlelocation": "left"}  # fmt: skip
@@ -35,14 +38,16 @@ def plot(charts: Sequence[Chart], title: str, suffix: str) -> bytes:
         figure = import_module("matplotlib.figure").Figure(
             (_WIDTH, sum(heights) + 0.4), dpi=_DOTS, layout="constrained"
         )
-        figure.suptitle(title)
-        rows = figure.subplots(len(charts), 1, squeeze=False, height_ratios=heights)
-        for (axes,), chart in zip(rows, charts, strict=True):
+        figure.suptitle(fill(title, _LETTERS))
+        # each part is laid out by itself: wide names of one chart leave the others their width
+        parts = figure.subfigures(len(charts), 1, squeeze=False, height_ratios=heights)
+        for (part,), chart in zip(parts, charts, strict=True):
+            axes = part.subplots()
             if isinstance(chart, HeatMap):
                 _heat_map(axes, chart)
             else:
                 _line_chart(axes, chart)
-            axes.set(title=chart.title, xlabel=chart.x, ylabel=chart.y)
+            axes.set(title=fill(chart.title, _LETTERS), xlabel=chart.x, ylabel=chart.y)
         file, kind = io.BytesIO(), suffix.removeprefix(".")
         figure.savefig(file, format=kind, metadata=_METADATA[kind])
     return file.getvalue()
@@ -67,22 +72,43 @@ def _line_chart(axes: Any, chart: LineChart) -> None:
     for series, colour in zip(chart.series, colours, strict=True):
         points = [p for p in series.points if _drawable(p[1], logarithmic=chart.logarithmic)]
         xs, ys = [x for x, _ in points], [y for _, y in points]
-        style = ("o" if chart.markers else "") + ("--" if series.dashed else "-")
-        axes.plot(xs, ys, style, label=series.name, color=colour,
+        lonely = len(points) == 1  # a line of one point would not be seen
+        style = ("o" if chart.markers or lonely else "") + ("--" if series.dashed else "-")
+        axes.plot(xs, ys, style, label=_label(series.name), color=colour,
                   markersize=3.5, linewidth=1.4)  # fmt: skip
-    if chart.logarithmic:
-        axes.set_yscale("log")
-    if chart.logarithmic_x:
-        axes.set_xscale("log")
     if chart.band is not None:
         axes.axhspan(*chart.band, color="tab:green", alpha=0.15, label=chart.band_name)
+    _scale(axes, chart)
     if chart.x_names:
-        _name(axes.set_xticks, chart.x_names, rotation=30, ha="right")
+        _name(axes.set_xticks, chart.x_names, _MOST_SLANTED, rotation=30, ha="right")
     axes.grid(axis="y", alpha=0.3)
     entries = len(chart.series) + (chart.band is not None)
     if 1 < entries <= _MOST_ENTRIES + 1:
         beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if entries > _FEW else {}
         axes.legend(fontsize="small", frameon=False, **beside)
+
+
+def _label(name: str) -> str:
+    return short(name) if "." in name else name
+
+
+def _scale(axes: Any, chart: LineChart) -> None:
+    """Logarithmic axes, with 0.2 rather than 2·10⁻¹; no epoch 1.5 where all places are whole."""
+    ticker = import_module("matplotlib.ticker")
+    places = {x for series in chart.series for x, _ in series.points}
+    if chart.logarithmic:
+        axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        if high < 5 * low:
+            axes.yaxis.set_major_locator(ticker.MaxNLocator(5))
+        elif high < 100 * low:
+            axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+    if chart.logarithmic_x:
+        axes.set_xscale("log")
+    elif not chart.x_names and all(float(x).is_integer() for x in places):
+        axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _drawable(value: float, *, logarithmic: bool) -> bool:
@@ -105,7 +131,10 @@ def _heat_map(axes: Any, chart: HeatMap) -> None:
     low, high = min(known, default=1.0), max(known, default=10.0)
     norm = colors.Normalize(low, high)
     if chart.logarithmic:
-        norm = colors.LogNorm(low, high if high > low else low * 1.001 + 1e-300)
+        norm = colors.LogNorm(low, high) if high > low else colors.LogNorm(low / 2, low * 2)
+        zeros = [[cell == 0 for cell in row] for row in chart.cells]
+        cells = [[low if zero else cell for zero, cell in zip(*pair, strict=True)]
+                 for pair in zip(zeros, cells, strict=True)]  # fmt: skip
     image = axes.imshow(cells, aspect="auto", interpolation="nearest", cmap="viridis", norm=norm)
     axes.grid(visible=False)
     _name(axes.set_xticks, chart.columns, rotation=0, ha="center", most=10)
@@ -128,4 +157,5 @@ def _cell(value: float | None, chart: HeatMap) -> float:
 def _name(set_ticks: Any, names: Sequence[str], most: int = _MOST_NAMES, **style: Any) -> None:
     """The names at the places 0, 1, ..., every so many where they are too many."""
     every = max(1, math.ceil(len(names) / most))
-    set_ticks(range(0, len(names), every), names[::every], fontsize="small", **style)
+    shown = [short(name) for name in names[::every]]
+    set_ticks(range(0, len(names), every), shown, fontsize="small", **style)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from bpcli.diagnosis.histogram import BINS, Histogram, alike
 from bpcli.report.charts import Chart, HeatMap, LineChart, Points, Series
+from bpcli.report.figures import title
 
 T = TypeVar("T")
 Line = Mapping[str, Any]  # of metrics.jsonl or gradients.jsonl
@@ -40,7 +41,7 @@ def curves(metrics: Sequence[Line]) -> list[Chart]:
         ]
         positive = all(y > 0 for s in series for _, y in s.points if math.isfinite(y))
         log = name in ("loss", "rmse", "mae", "perplexity") and positive
-        charts.append(LineChart(name, "epoch", name, series, logarithmic=log))
+        charts.append(LineChart(title(name), "epoch", title(name), series, logarithmic=log))
     if len({line["learning_rate"] for line in metrics}) > 1:
         rates = [
             Series("rate", [(line["epoch"], finite(line["learning_rate"])) for line in metrics])

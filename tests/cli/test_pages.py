@@ -91,7 +91,7 @@ def test_a_slope_is_told_as_a_factor_too(folder: Path) -> None:
     )
     assert words is not None
     page = page_of("diagnose", spec, "--no-train")
-    assert f"<td>{words[0]}</td>" in page
+    assert f'<td class="left">{words[0]}</td>' in page
     assert '<p class="sub">10 weighted layers' in page  # the heading has the name
 
 
@@ -99,6 +99,8 @@ def test_a_recurrent_layer_is_drawn_against_time(folder: Path) -> None:
     page = page_of("diagnose", write_spec(folder, RECURRENT, "sums.yaml"), "--no-train")
     (norms,) = chart_of(page, "‖∂L/∂hₜ‖ against time").values()
     assert len(norms) == 12
+    # theory knows the last layer alone, from which it starts: no line to draw
+    assert list(chart_of(page, "‖∂L/∂z‖ against depth")) == ["measured"]
 
 
 def test_the_report_of_a_run_shows_what_diagnose_finds(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,3 +79,43 @@ def test_commands_draw(folder: Path) -> None:
     assert inside("sweep", spec, *vary, *over, "--plot", "c.svg").returncode == 0
     assert "network.0.dense.units" in Path("c.svg").read_text(encoding="utf-8")
     assert Path("b.png").read_bytes().startswith(b"\x89PNG")
+
+
+def drawn(charts: list[Chart], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The axes of a picture, laid out."""
+    module = pytest.importorskip("matplotlib.figure")
+    kept: list[Any] = []
+    monkeypatch.setattr(module.Figure, "savefig", lambda self, *_, **__: kept.append(self))
+    plot(charts, "t", ".png")
+    (figure,) = kept
+    figure.canvas.draw()
+    return [part.axes[0] for part in figure.subfigs]
+
+
+def test_long_names_of_one_chart_leave_the_others_their_width(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = [f"residual_{n}.residual_1.residual_1.dense_1" for n in range(12)]
+    lines = [Series(name, [(0, 1.0), (1, 2.0)]) for name in names]
+    cells = HeatMap("cells", "x", "y", ["1"], names, [[1.0]] * 12)
+    wide = LineChart("wide", "step", "y", lines, sequential=True)
+    plain, *others = drawn([LINES, wide, cells], monkeypatch)
+    width = plain.figure.bbox.width
+    assert plain.get_window_extent().width > 0.7 * width
+    assert all(axes.get_window_extent().width > 0.5 * width for axes in others)
+    assert others[1].get_yticklabels()[3].get_text() == "residual_3…dense_1"
+
+
+def test_a_run_of_one_epoch_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    chart = LineChart("loss", "epoch", "loss", [Series("train", [(1, 0.5)])], logarithmic=True)
+    (axes,) = drawn([chart], monkeypatch)
+    assert axes.lines[0].get_marker() == "o"
+    low, high = axes.get_xlim()
+    assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [1]
+
+
+def test_gradients_of_zero_have_the_smallest_shade(monkeypatch: pytest.MonkeyPatch) -> None:
+    (axes,) = drawn([CELLS], monkeypatch)
+    shown = axes.images[0].get_array()
+    assert shown[1, 0] == 1.0
+    assert shown.mask.tolist() == [[False, True], [False, False]]

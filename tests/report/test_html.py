@@ -19,6 +19,7 @@ from bpcli.report.html import page as page_module
 from bpcli.report.html.charts import heat_map, line_chart, number
 from bpcli.report.html.page import page
 from bpcli.report.html.scales import Scale, scale_over, thinned
+from bpcli.report.names import short
 
 DEEP = """\
 name: deep <b> & "quoted"
@@ -148,6 +149,10 @@ function wears_text(element) {
 }
 
 window.addEventListener("load", () => {
+  dispatchEvent(new Event("beforeprint"));
+  const shut = [...document.querySelectorAll("details:not([open])")]
+    .filter((each) => !each.closest("figure")).length;
+  dispatchEvent(new Event("afterprint"));
   document.querySelectorAll("details").forEach((details) => { details.open = true; });
   const charts = [...document.querySelectorAll("svg.chart")];
   const tip = document.getElementById("tip");
@@ -176,7 +181,7 @@ window.addEventListener("load", () => {
     dark: matchMedia("(prefers-color-scheme: dark)").matches,
     width: innerWidth,
     wider: Math.max(0, document.documentElement.scrollWidth - innerWidth),
-    errors, outside, faint,
+    errors, outside, faint, shut,
   }), "*");
 });
 </script></head>"""
@@ -220,7 +225,7 @@ def test_a_browser_draws_it_without_a_complaint(
     assert found == {
         "tips": count, "drawn": count, "tables": count, "named": count,
         "dark": scheme == "dark", "width": width, "wider": 0,
-        "errors": [], "outside": [], "faint": [],
+        "errors": [], "outside": [], "faint": [], "shut": 0,
     }  # fmt: skip
 
 
@@ -314,3 +319,68 @@ def test_a_heat_map_of_nothing_known() -> None:
     drawn = heat_map(HeatMap("t", "x", "y", ["1"], ["a"], [[None]]))
     assert 'class="hx"' in drawn
     assert page("t", "s", [("h", drawn)]).startswith("<!doctype html>")
+
+
+def ticks_of(drawn: str) -> list[str]:
+    return re.findall(r"<text[^>]*>([^<]*)</text>", drawn)
+
+
+def test_there_is_no_epoch_one_and_a_half() -> None:
+    for last in (1, 2, 3):
+        epochs = [(float(n), 1.0 / n) for n in range(1, last + 1)]
+        shown = ticks_of(line_chart(LineChart("t", "epoch", "loss", [Series("a", epochs)])))
+        assert {str(n) for n in range(1, last + 1)} <= set(shown)
+        assert "1.5" not in shown
+
+
+def test_ticks_of_huge_values_are_short() -> None:
+    points = [(-8e15, 0.1), (0.0, 0.9), (2e15, 0.0)]
+    shown = ticks_of(line_chart(LineChart("t", "value", "share", [Series("a", points)])))
+    assert "-4e15" in shown
+    assert max(map(len, shown)) < 10
+
+
+def test_values_that_a_logarithmic_chart_cannot_show_are_named() -> None:
+    points = [(0.0, 1.0), (1.0, 0.0), (2.0, float("inf")), (3.0, float("nan"))]
+    chart = LineChart("t", "x", "y", [Series("a", points)], logarithmic=True)
+    assert "<li>not drawn: 0, infinite</li>" in line_chart(chart)
+    assert "not drawn" not in line_chart(LineChart("t", "x", "y", [Series("a", points[:2])]))
+
+
+def test_the_numbers_of_a_chart_survive_their_attribute() -> None:
+    name = """it's <b> & "quoted" &amp;"""
+    tags = Tags()
+    tags.feed(line_chart(LineChart("t", "x", "y", [Series(name, [(0.0, 1.0)])])))
+    data = json.loads(str(dict(tags.attributes)["data-chart"]))
+    assert data["series"][0]["name"] == name
+
+
+def test_neighbours_of_one_shade_are_one_rectangle() -> None:
+    columns = [str(n) for n in range(80)]
+    flat = HeatMap("t", "x", "y", columns, ["a", "b"], [[1.0] * 80, [1.0] * 40 + [9.0] * 40])
+    assert heat_map(flat).count("<rect") == 3
+
+
+def test_the_largest_heat_map_leaves_room_for_the_rest_of_a_page() -> None:
+    """Of 200 layers and 80 columns that all differ from their neighbours."""
+    cells = [[1e-9 * 7919 ** ((m * 80 + n) % 5 + 0.123) for n in range(80)] for m in range(200)]
+    names = [f"residual_{m}.residual_1.dense_1" for m in range(200)]
+    drawn = heat_map(HeatMap("t", "x", "y", [str(n) for n in range(80)], names, cells))
+    assert drawn.count("<rect") == 16_000
+    assert len(drawn) < 1_800_000
+
+
+@pytest.mark.parametrize(
+    ("name", "room", "expected"),
+    [("dense_1", 18, "dense_1"), ("dense_1", 4, "…e_1"),
+     ("residual_24.layer_norm_1", 18, "…l_24.layer_norm_1"),
+     ("residual_4.residual_1.residual_1.dense_1", 18, "residual_4…dense_1")],
+)  # fmt: skip
+def test_short_names_tell_layers_apart(name: str, room: int, expected: str) -> None:
+    assert short(name, room) == expected
+
+
+def test_paper_shows_the_keys_of_a_legend() -> None:
+    """Browsers print no backgrounds unless they are told to."""
+    printed = STYLE[STYLE.index("@media print") :]
+    assert re.search(r"\.key \{ print-color-adjust: exact;", printed)

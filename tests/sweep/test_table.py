@@ -113,7 +113,7 @@ def test_pictures_of_little(cells: list[list[float | None]]) -> None:
     grid = Grid("slope", "x", "y", [1, 2], ["one"], cells)
     assert _heat(grid)
     chart = HeatMap("t", "x", "y", ["1", "2"], ["one"], cells, logarithmic=False)
-    assert heat_map(chart).count("<rect") >= 2
+    assert heat_map(chart).count("<rect") >= 1
     pytest.importorskip("matplotlib")
     assert plot([chart], "title", ".png")[:4] == b"\x89PNG"
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from html import escape
+from itertools import groupby
 
 from bpcli.report.charts import Chart, HeatMap, LineChart, Points, Series
 from bpcli.report.html.scales import Scale, scale_over, thinned
+from bpcli.report.names import LONGEST, short
 
 WIDTH, HEIGHT = 720, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 12, 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 16, 12, 42
 _SLANTED = 9.2  # room across that a letter of such a name takes
 _MOST_POINTS = 400  # of a line
 _MOST_COLUMNS = 80  # of a heat map
@@ -73,7 +75,14 @@ def _drawable(chart: LineChart, points: Points) -> Points:
 
 
 def _plain(x: float) -> str:
-    return str(int(x)) if float(x).is_integer() else number(x)
+    """Steps and epochs in full, other numbers short."""
+    return f"{int(x):,}" if float(x).is_integer() and abs(x) < 1e9 else number(x)
+
+
+def _ticks_across(chart: LineChart, across: Scale) -> list[float]:
+    """Only whole ones where all places are whole: there is no epoch 1.5."""
+    places = [x for series in chart.series for x, _ in series.points]
+    return across.ticks(whole=all(float(x).is_integer() for x in places))
 
 
 def _colour(chart: LineChart, index: int, count: int) -> str:
@@ -83,11 +92,16 @@ def _colour(chart: LineChart, index: int, count: int) -> str:
 
 
 def _svg(title: str, height: float, inside: str, data: object) -> str:
-    encoded = escape(json.dumps(data, separators=(",", ":"), ensure_ascii=False))
+    encoded = _in_apostrophes(json.dumps(data, separators=(",", ":"), ensure_ascii=False))
     return (
         f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" tabindex="0" class="chart" '
-        f'aria-label="{escape(title)}" data-chart="{encoded}">{inside}</svg>'
+        f"aria-label=\"{escape(title)}\" data-chart='{encoded}'>{inside}</svg>"
     )
+
+
+def _in_apostrophes(text: str) -> str:
+    """For an attribute within '...': the quotes of JSON stay as short as they are."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("'", "&#39;")
 
 
 def _band(chart: LineChart, up: Scale) -> str:
@@ -108,7 +122,8 @@ def _axes(chart: LineChart, across: Scale, up: Scale, bottom: int) -> str:
     if chart.x_names:
         parts.append(_named_ticks(chart.x_names, across, floor))
     else:
-        parts += [_text(across(tick), floor + 18, _plain(tick)) for tick in across.ticks()]
+        ticks = _ticks_across(chart, across)
+        parts += [_text(across(tick), floor + 18, _plain(tick)) for tick in ticks]
     parts.append(_rule("axis", right, floor))
     parts.append(_text((_LEFT + right) / 2, HEIGHT - 6, chart.x, kind="label"))
     centre = (_TOP + floor) / 2
@@ -130,7 +145,7 @@ def _named_ticks(names: Sequence[str], across: Scale, floor: int) -> str:
     every = max(1, math.ceil(len(names) / 16))
     return "".join(
         f'<text class="name" transform="translate({across(n):.1f} {floor + 12}) rotate(-30)" '
-        f'text-anchor="end">{escape(_short(name, int(across(n) / _SLANTED)))}</text>'
+        f'text-anchor="end">{escape(short(name, int(across(n) / _SLANTED)))}</text>'
         for n, name in enumerate(names)
         if n % every == 0
     )
@@ -138,14 +153,8 @@ def _named_ticks(names: Sequence[str], across: Scale, floor: int) -> str:
 
 def _room_for(names: Sequence[str]) -> int:
     """Under the axis, for names aslant."""
-    longest = min(18, max(map(len, names), default=0))
+    longest = min(LONGEST, max(map(len, names), default=0))
     return max(0, int(longest * _SLANTED / 2) - 6)
-
-
-def _short(name: str, room: int = 18) -> str:
-    """The end of a name, which tells layers of a block apart."""
-    most = min(room, 18)
-    return name if len(name) <= most else "…" + name[1 - most :]
 
 
 def _line(
@@ -165,7 +174,8 @@ def _line(
 
 
 def _legend(chart: LineChart, lines: Sequence[Series]) -> str:
-    if len(lines) < 2 and not chart.band:
+    left_out = _left_out(chart)
+    if len(lines) < 2 and not chart.band and not left_out:
         return ""
     shown = lines if len(lines) <= 12 else [*lines[:2], *lines[-2:]]
     entries = []
@@ -176,7 +186,20 @@ def _legend(chart: LineChart, lines: Sequence[Series]) -> str:
         entries.insert(2, f"<li>… {len(lines) - len(shown)} more between them …</li>")
     if chart.band:
         entries.append(f'<li><span class="key bandkey"></span>{escape(chart.band_name)}</li>')
+    if left_out:
+        entries.append(f"<li>not drawn: {left_out}</li>")
     return f'<ul class="legend">{"".join(entries)}</ul>'
+
+
+def _left_out(chart: LineChart) -> str:
+    """Which kinds of values there are but cannot be drawn."""
+    ys = [y for series in chart.series for _, y in series.points]
+    kinds = {
+        "0": chart.logarithmic and any(y == 0 for y in ys),
+        "negative": chart.logarithmic and any(-math.inf < y < 0 for y in ys),
+        "infinite": any(math.isinf(y) for y in ys),
+    }
+    return ", ".join(kind for kind, there in kinds.items() if there)
 
 
 def _figure(title: str, picture: str, table: str) -> str:
@@ -203,13 +226,21 @@ def _table(chart: LineChart) -> str:
     return table(head, rows, note)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> str:
-    """An HTML table; the first cell of a row is its heading."""
-    titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
+def table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    note: str = "",
+    words: Collection[int] = (),
+) -> str:
+    """An HTML table; the first cell of a row is its heading, the columns ``words`` hold text."""
+    style = ["" if n not in words else ' class="left"' for n in range(len(head))]
+    titles = "".join(
+        f'<th scope="col"{style[n]}>{escape(title)}</th>' for n, title in enumerate(head)
+    )
     head_row = f"<thead><tr>{titles}</tr></thead>" if any(head) else ""
     body = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "".join(f"<td{style[n]}>{escape(cell)}</td>" for n, cell in enumerate(row[1:], 1))
         + "</tr>"
         for row in rows
     )
@@ -228,7 +259,7 @@ def heat_map(chart: HeatMap) -> str:
     names = [chart.rows[line[0]] for line in lines]
     known = [c for row in cells for c in row if c is not None and (c > 0 or not chart.logarithmic)]
     scale = Scale(min(known, default=1.0), max(known, default=10.0), 0.0, 1.0, chart.logarithmic)
-    left = 12 + 9 * min(18, max((len(_short(name)) for name in names), default=0))
+    left = 12 + 9 * min(LONGEST, max((len(short(name)) for name in names), default=0))
     height = max(10.0, min(22.0, 480 / max(1, len(names))))
     width = (WIDTH - left - _RIGHT) / max(1, len(groups))
     total = _TOP + height * len(names) + 40
@@ -236,11 +267,11 @@ def heat_map(chart: HeatMap) -> str:
     for r, row in enumerate(cells):
         y = _TOP + r * height
         if r % every == 0:
-            parts.append(_text(left - 6, y + height / 2 + 4, _short(names[r]), "end", "name"))
+            parts.append(_text(left - 6, y + height / 2 + 4, short(names[r]), "end", "name"))
         parts += [
-            f'<rect class="{_shade(cell, scale)}" x="{left + c * width:.1f}" y="{y:.1f}" '
-            f'width="{width + 0.3:.1f}" height="{height + 0.3:.1f}"/>'
-            for c, cell in enumerate(row)
+            f'<rect class="{shade}" x="{left + first * width:.1f}" y="{y:.1f}" '
+            f'width="{count * width + 0.3:.1f}" height="{height + 0.3:.1f}"/>'
+            for shade, first, count in _runs([_shade(cell, scale) for cell in row])
         ]
     across, down = width / len(groups[0]), height / len(lines[0])
     contour = [
@@ -292,6 +323,15 @@ def _geometric_mean(values: Sequence[float | None]) -> float | None:
 
 def _known(values: Sequence[float | None]) -> list[float]:
     return [value for value in values if value is not None and math.isfinite(value)]
+
+
+def _runs(shades: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Of neighbours of one shade: the shade, where they start, how many they are."""
+    first = 0
+    for shade, group in groupby(shades):
+        count = len(list(group))
+        yield shade, first, count
+        first += count
 
 
 def _shade(cell: float | None, scale: Scale) -> str:

@@ -64,7 +64,7 @@ def slopes(diagnosis: Diagnosis) -> str:
         for key, (name, way) in names.items()
         if flow[key] is not None
     ]
-    return table(["", "nats a layer", ""], rows) if rows else ""
+    return table(["", "nats a layer", ""], rows, words=[2]) if rows else ""
 
 
 def layer_table(diagnosis: Diagnosis) -> str:
@@ -72,4 +72,5 @@ def layer_table(diagnosis: Diagnosis) -> str:
     rows = [layer.as_json() for layer in diagnosis.layers]
     keys = [key for key in _COLUMNS if any(row.get(key) is not None for row in rows)]
     cells = [[row["name"], row["type"], *(number(row.get(key)) for key in keys)] for row in rows]
-    return table(["layer", "type", *(_COLUMNS[key] for key in keys)], cells) if rows else ""
+    head = ["layer", "type", *(_COLUMNS[key] for key in keys)]
+    return table(head, cells, words=[1]) if rows else ""

@@ -111,4 +111,4 @@ def _environment(environment: Line) -> str:
     rows += [["BLAS", f"{blas.get('core_type')}, {plural(blas.get('threads') or 0, 'thread')}"]]
     seeds = environment.get("seeds") or {}
     rows += [["seeds", ", ".join(f"{name} {seed}" for name, seed in seeds.items())]]
-    return table(["", ""], rows)
+    return table(["", ""], rows, words=[1])

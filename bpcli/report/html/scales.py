@@ -27,11 +27,11 @@ class Scale:
     def _position(self, value: float) -> float:
         return math.log10(value) if self.logarithmic else value
 
-    def ticks(self, most: int = 6) -> list[float]:
-        """Round numbers within the scale."""
-        if self.logarithmic:
-            return _powers(self.low, self.high, most)
-        return _round_steps(self.low, self.high, most)
+    def ticks(self, most: int = 6, *, whole: bool = False) -> list[float]:
+        """Round numbers within the scale, only ``whole`` ones if wanted."""
+        pick = _powers if self.logarithmic else _round_steps
+        ticks = pick(self.low, self.high, most)
+        return [tick for tick in ticks if tick == round(tick)] if whole else ticks
 
 
 def scale_over(

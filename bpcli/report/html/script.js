@@ -48,7 +48,7 @@ function showLines(svg, data, x, y) {
   if (!all.length) return;
   const near = all.reduce((a, b) => (Math.abs(b[0] - x) < Math.abs(a[0] - x) ? b : a));
   const at = data.series
-    .map((series) => [series, series.points.find((point) => point[2] === near[2])])
+    .map((series) => [series, series.points.find((point) => point[0] === near[0])])
     .filter(([, point]) => point);
   at.sort((a, b) => Math.abs(a[1][1] - y) - Math.abs(b[1][1] - y));
   const name = data.names.length ? data.names[Number(near[2])] : data.x + " " + near[2];
@@ -57,6 +57,17 @@ function showLines(svg, data, x, y) {
   place(svg, near[0], Math.max(data.top, y - 40), [name, ...shown]);
   svg.dataset.at = near[0];
 }
+
+// paper has nothing to click: explanations are printed open
+let opened = [];
+addEventListener("beforeprint", () => {
+  opened = [...document.querySelectorAll("details:not([open])")].filter((each) => !each.closest("figure"));
+  for (const each of opened) each.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const each of opened) each.open = false;
+  opened = [];
+});
 
 for (const svg of document.querySelectorAll("svg.chart")) {
   const data = JSON.parse(svg.dataset.chart);
