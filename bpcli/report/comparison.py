@@ -45,8 +45,9 @@ def comparison(paths: Sequence[tuple[str, RunDirectory]]) -> Document:
 
 
 def _runs_table(runs: Sequence[_Run]) -> Table:
-    columns = (Column(""), Column("run", "left", shortens=True), Column("epochs"), Column("steps"),
-               Column("best epoch"), Column("ended", "left", shortens=True))  # fmt: skip
+    columns = (Column(""), Column("run", "left", shortens="at start"), Column("epochs"),
+               Column("steps"), Column("best epoch"),
+               Column("ended", "left", shortens=True))  # fmt: skip
     return Table(columns, [_run_row(run) for run in runs])
 
 
@@ -71,7 +72,8 @@ def _metrics(runs: Sequence[_Run]) -> list[tuple[str, str]]:
     found = [
         (part, metric) for part in PARTS for run in runs for metric in run.summary.get(part, {})
     ]
-    return list(dict.fromkeys(found))
+    known = {pair for pair in found if any(run.value(*pair) is not None for run in runs)}
+    return [pair for pair in dict.fromkeys(found) if pair in known]
 
 
 def _figures_row(runs: Sequence[_Run], part: str, metric: str) -> list[Piece]:
@@ -92,7 +94,7 @@ def _settings(runs: Sequence[_Run], differing: dict[str, list[str | None]]) -> B
     """The paths at which the specs differ, and nothing else."""
     if not differing:
         return Lines(("the specs are the same",))
-    path = Column("spec", "left", shortens=True)
+    path = Column("spec", "left", shortens="at start")
     if len(runs) > _SIDE_BY_SIDE:
         grouped = [row for item in differing.items() for row in _grouped(runs, *item)]
         return Table((path, Column("", "left", shortens=True), Column("runs", "left")), grouped)

@@ -78,3 +78,15 @@ def test_lists_of_different_length_and_things_of_different_name() -> None:
         "network.1": [None, "tanh"],
         "optimizer": ["{sgd: {momentum: 0.5}}", "{adam: {beta1: 0.5}}"],
     }
+
+
+def test_narrow_screens_keep_the_ends_of_paths(runs: list[str]) -> None:
+    name = "name=" + "a_long_name_" * 6
+    stop = ("--set", "training.early_stopping={metric: validation.loss, patience: 2}")
+    assert inside("train", "small.yaml", "-q", "--set", name, *stop).returncode == 0
+    (long,) = map(str, Path("runs").glob("a_long*/1"))
+    text = inside("compare", runs[0], long).stdout
+    assert max(map(len, text.splitlines())) <= 80
+    assert "a_long_name_/1" in text
+    for end in ("metric", "patience"):
+        assert f"stopping.{end}" in text
