@@ -201,6 +201,18 @@ def test_batches_of_any_size_give_each_example_the_same(
         np.testing.assert_allclose(network.predict(x[:count]), together[:count], rtol=1e-12)
 
 
+def test_patches_of_many_lengths_are_not_all_kept() -> None:
+    """A layer may read sequences of any length, one after the other."""
+    network = build(spec.Conv1d(2), (4, 1))
+    (layer,), views = (node.layer for node in network.nodes), network._views["conv1d_1"]
+    x = np.random.default_rng(0).normal(size=(3, 40, 1))
+    whole = layer.forward(x, views, training=False, random=None)[0].copy()
+    for length in range(3, 40):
+        found, _ = layer.forward(x[:, :length], views, training=False, random=None)
+        np.testing.assert_allclose(found[:, :-1], whole[:, : length - 1], rtol=1e-12)
+        assert len(layer._made) <= 16
+
+
 def test_the_first_layer_sends_nothing_back() -> None:
     network = Network([spec.Conv2d(2), spec.Relu()], MeanSquaredError(), (4, 4, 1))
     y = network.forward(np.ones((2, 4, 4, 1), np.float32))

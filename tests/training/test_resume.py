@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bpcli.errors import CheckpointError
 from bpcli.spec.model import Spec
 from bpcli.spec.optimization import OPTIMIZERS, SCHEDULES
 from bpcli.training import Listener, Outcome, RunDirectory, StepEvent, Trainer, checkpoint
@@ -183,6 +184,20 @@ def test_a_run_that_ended_before_its_first_checkpoint_starts_anew(tmp_path: Path
     assert trainer.resume() == [f"{run.path} has no checkpoint yet; it starts from the beginning"]
     assert run.metrics.path.read_text() == run.gradients.path.read_text() == ""
     assert end(trainer) == end(make_trainer(spec))
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    make_trainer(spec_of("adam", "cosine", ()), run=run).train()
+    with pytest.raises(CheckpointError, match="the checkpoint is of another network: "):
+        make_trainer(spec_of("adam", "cosine", ("batch_norm",)), run=run).resume()
+    with pytest.raises(CheckpointError, match="the checkpoint is of another run: 'velocity'"):
+        make_trainer(spec_of("momentum", "cosine", ()), run=run).resume()
+    tree, _ = run.load_last()
+    tree["steps"] = "many"
+    run.save_last(tree)
+    with pytest.raises(CheckpointError, match=r"another run: `steps` must be a whole number"):
+        make_trainer(spec_of("adam", "cosine", ()), run=run).resume()
 
 
 def test_a_run_without_a_validation_part_is_taken_up_too(tmp_path: Path) -> None:
