@@ -60,18 +60,18 @@ class Lstm(Recurrent, spec.Lstm):
     def run_back(self, cache: Any, hidden: Array, parameters: Views, gradients: Views) -> Array:
         rows, gates, *_ = cache
         backward_weights = self.backward_weights(parameters)
-        by_cell, slopes = self._local_derivatives(cache)
         steps, count, units = hidden.shape
         delta = self.buffer("delta", (steps, count, 4 * units), hidden.dtype)
         gates_delta = delta.reshape(steps, count, 4, units).swapaxes(1, 2)
-        cell = self.buffer("cell_gradient", (count, units), hidden.dtype)
-        scratch = self.buffer("scratch", (count, units), hidden.dtype)
+        slopes = self.buffer("slopes", (4, count, units), hidden.dtype)
+        by_cell, cell, scratch = self.buffer("scratch", (3, count, units), hidden.dtype)
         cell.fill(0)
         for t in reversed(range(steps)):
-            np.multiply(hidden[t], by_cell[t], out=scratch)
+            self._local_derivatives(cache, t, slopes, by_cell)
+            np.multiply(hidden[t], by_cell, out=scratch)
             np.add(cell, scratch, out=cell)
-            np.multiply(slopes[t, :3], cell, out=gates_delta[t, :3])
-            np.multiply(slopes[t, 3], hidden[t], out=gates_delta[t, 3])
+            np.multiply(slopes[:3], cell, out=gates_delta[t, :3])
+            np.multiply(slopes[3], hidden[t], out=gates_delta[t, 3])
             if t > 0:
                 np.multiply(cell, gates[t, 1], out=cell)
                 np.matmul(delta[t], backward_weights, out=scratch)
@@ -80,21 +80,16 @@ class Lstm(Recurrent, spec.Lstm):
         self.write_gradients(JOINED, rows[:-1], delta, gradients)
         return delta
 
-    def _local_derivatives(self, cache: Any) -> tuple[Array, Array]:
-        """∂hₜ/∂cₜ, and what δi, δf, δg and δo take times ∂cₜ or ∂L/∂hₜ; step by step, while its
-        arrays are in the cache."""
+    def _local_derivatives(self, cache: Any, t: int, slopes: Array, by_cell: Array) -> None:
+        """Writes what δi, δf, δg and δo take times ∂cₜ or ∂L/∂hₜ, and ∂hₜ/∂cₜ."""
         _, gates, rests, cells, squashed = cache
-        derivatives = self.buffer("derivatives", gates.shape, gates.dtype)
-        by_cell = self.buffer("by_cell", squashed.shape, squashed.dtype)
-        for t, slopes in enumerate(derivatives):
-            i, _, g, o = gates[t]
-            np.multiply(gates[t], rests[t], out=slopes)
-            _tanh_slope(g, slopes[2])
-            for slope, factor in zip(slopes, (g, cells[t], i, squashed[t]), strict=True):
-                np.multiply(slope, factor, out=slope)
-            _tanh_slope(squashed[t], by_cell[t])
-            np.multiply(by_cell[t], o, out=by_cell[t])
-        return by_cell, derivatives
+        i, _, g, o = gates[t]
+        np.multiply(gates[t], rests[t], out=slopes)
+        _tanh_slope(g, slopes[2])
+        for slope, factor in zip(slopes, (g, cells[t], i, squashed[t]), strict=True):
+            np.multiply(slope, factor, out=slope)
+        _tanh_slope(squashed[t], by_cell)
+        np.multiply(by_cell, o, out=by_cell)
 
 
 def _tanh_slope(y: Array, out: Array) -> None:
