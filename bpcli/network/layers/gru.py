@@ -42,7 +42,8 @@ class Gru(Recurrent, spec.Gru):
         steps, (count, units) = len(rows) - 1, states.shape[1:]
         gates = self.buffer("gates", (steps, 3, count, units), rows.dtype)  # r, z, n
         inputs = self.buffer("inputs", gates.shape, rows.dtype)  # then 1 - s of r and z
-        carried = self.buffer("carried", gates.shape, rows.dtype)  # r', z', q
+        h = self.buffer("carried", (3, count, units), rows.dtype)  # of r, z and n
+        q = self.buffer("q", (steps, count, units), rows.dtype)
         proposed = self.buffer("proposed", (count, units), rows.dtype)
         limit = self.exponent_limit((2, count, units), rows.dtype)
         with_input, with_state = _split(rows, units)
@@ -50,27 +51,30 @@ class Gru(Recurrent, spec.Gru):
         np.matmul(with_input[:, np.newaxis], input_weights, out=inputs)  # of all steps at once
         recurrent_weights = self.stacked(RECURRENT, parameters)
         for t in range(steps):
-            x, h, (r, z, n) = inputs[t], carried[t], gates[t]
+            x, (r, z, n) = inputs[t], gates[t]
             np.matmul(with_state[t], recurrent_weights, out=h)
             np.add(x[:2], h[:2], out=x[:2])
             gate(x[:2], gates[t, :2], limit)
-            np.multiply(r, h[2], out=n)
+            np.copyto(q[t], h[2])
+            np.multiply(r, q[t], out=n)
             np.add(n, x[2], out=n)
             np.tanh(n, out=n)
             np.multiply(x[1], n, out=proposed)
             np.multiply(z, states[t], out=states[t + 1])
             np.add(states[t + 1], proposed, out=states[t + 1])
-        return rows, states, gates, inputs[:, :2], carried[:, 2]
+        return rows, states, gates, inputs[:, :2], q
 
     def run_back(self, cache: Any, hidden: Array, parameters: Views, gradients: Views) -> Array:
         rows, _, gates, _, _ = cache
         backward_weights = self.backward_weights(parameters)
-        by_proposal, by_state = self._local_derivatives(cache)
         steps, count, units = hidden.shape
+        by_proposal = self.buffer("by_proposal", hidden.shape, hidden.dtype)
+        by_state = self.buffer("by_state", (3, count, units), hidden.dtype)
         delta = self.buffer("delta", (steps, count, 3 * units), hidden.dtype)
         scratch = self.buffer("scratch", (count, units), hidden.dtype)
         for t in reversed(range(steps)):
-            np.multiply(by_state[t], hidden[t], out=self.by_gate(delta[t]))
+            self._local_derivatives(cache, t, by_proposal[t], by_state)
+            np.multiply(by_state, hidden[t], out=self.by_gate(delta[t]))
             if t > 0:
                 np.matmul(delta[t], backward_weights, out=scratch)
                 np.add(hidden[t - 1], scratch, out=hidden[t - 1])
@@ -83,24 +87,21 @@ class Gru(Recurrent, spec.Gru):
         self.write_gradients(INPUT, with_input, flat, gradients)
         return flat
 
-    def _local_derivatives(self, cache: Any) -> tuple[Array, Array]:
-        """What ∂L/∂hₜ takes to become δn, and to become δr, δz and δn·r; of all steps at once."""
+    def _local_derivatives(self, cache: Any, t: int, by_proposal: Array, by_state: Array) -> None:
+        """Writes what ∂L/∂hₜ takes to become δn, and to become δr, δz and δn·r."""
         _, states, gates, rests, q = cache
-        r, z, n = np.moveaxis(gates, 1, 0)
-        by_proposal = self.buffer("by_proposal", n.shape, n.dtype)
+        (r, z, n), (rest_r, rest_z) = gates[t], rests[t]
         np.multiply(n, n, out=by_proposal)
         np.subtract(1, by_proposal, out=by_proposal)
-        np.multiply(by_proposal, rests[:, 1], out=by_proposal)
+        np.multiply(by_proposal, rest_z, out=by_proposal)
 
-        by_state = self.buffer("by_state", gates.shape, gates.dtype)
-        by_reset, by_update, by_carried = np.moveaxis(by_state, 1, 0)
+        by_reset, by_update, by_carried = by_state
         np.multiply(by_proposal, r, out=by_carried)
-        np.multiply(by_carried, q, out=by_reset)
-        np.multiply(by_reset, rests[:, 0], out=by_reset)
-        np.subtract(states[:-1], n, out=by_update)
+        np.multiply(by_carried, q[t], out=by_reset)
+        np.multiply(by_reset, rest_r, out=by_reset)
+        np.subtract(states[t], n, out=by_update)
         np.multiply(by_update, z, out=by_update)
-        np.multiply(by_update, rests[:, 1], out=by_update)
-        return by_proposal, by_state
+        np.multiply(by_update, rest_z, out=by_update)
 
 
 def _split(rows: Array, units: int) -> tuple[Array, Array]:
