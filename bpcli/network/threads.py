@@ -170,5 +170,6 @@ def _worker(number: int) -> _Worker:
     return _Worker()
 
 
-if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has none
+    # a child process has none of its parent's threads
     os.register_at_fork(after_in_child=_worker.cache_clear)
