@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Points = list[tuple[float, float]]
+MOST_MARKERS = 60  # on a line; more would hide it
 
 
 @dataclass(frozen=True)

@@ -146,15 +146,15 @@ def _number(value: float | None) -> str:
 
 def _slopes(diagnosis: Diagnosis) -> Iterable[Piece | Sequence[Piece]]:
     flow = diagnosis.flow
-    gradient, theory = flow.gradient, flow.predicted_gradient_slope
+    gradient, theory, depth = flow.gradient, flow.predicted_gradient_slope, depth_of(diagnosis)
     if gradient is not None and math.isfinite(gradient.slope):
         error = f" ± {gradient.error:.2f}" if math.isfinite(gradient.error) else ""
         expected = f" (theory {_signed(theory)})" if theory is not None else ""
         slope = f"gradient slope {_signed(gradient.slope)}{error}{expected}"
-        yield [slope, f"{DIVIDER}{slope_in_words(gradient.slope, 'back')}"]
+        yield [slope, f"{DIVIDER}{slope_in_words(gradient.slope, 'back', depth)}"]
     if flow.activation is not None and math.isfinite(flow.activation.slope):
         slope = f"signal slope   {_signed(flow.activation.slope)}"
-        yield [slope, f"{DIVIDER}{slope_in_words(flow.activation.slope, 'on')}"]
+        yield [slope, f"{DIVIDER}{slope_in_words(flow.activation.slope, 'on', depth)}"]
     training = _training(diagnosis)
     if training:
         yield f"training       {training}"
@@ -165,12 +165,21 @@ def _signed(value: float) -> str:
     return rounded.replace("+", "") if rounded in ("+0.00", "-0.00") else rounded
 
 
-def slope_in_words(slope: float, way: str) -> str:
-    """A slope in nats a layer as a factor: 4.17 times smaller a layer back."""
+def slope_in_words(slope: float, way: str, depth: int) -> str:
+    """A slope in nats a layer as a factor: 4.17 times smaller a layer back.
+
+    A little in each of many layers is much; "the same" is what less than doubles over all.
+    """
     factor = math.exp(min(abs(slope), 700))
-    if factor < 1.05:
+    if factor < 1.05 and abs(slope) * depth < math.log(2):
         return "the same in all layers"
-    return f"{factor:.3g} times {'smaller' if slope < 0 else 'larger'} a layer {way}"
+    digits = f"{factor:.3g}" if factor >= 1.05 else f"{factor:.3f}"
+    return f"{digits} times {'smaller' if slope < 0 else 'larger'} a layer {way}"
+
+
+def depth_of(diagnosis: Diagnosis) -> int:
+    """How many layers follow one another."""
+    return sum(layer.trunk for layer in diagnosis.layers)
 
 
 def _training(diagnosis: Diagnosis) -> str:

@@ -10,14 +10,14 @@ from textwrap import fill
 from typing import Any
 
 from bpcli.errors import BpcliError
-from bpcli.report.charts import Chart, HeatMap, LineChart
+from bpcli.report.charts import MOST_MARKERS, Chart, HeatMap, LineChart
 from bpcli.report.names import short
 
 SUFFIXES = (".png", ".svg")
 _WIDTH, _HEIGHT, _ROW = 8.0, 3.4, 0.16  # inches: of a chart, and of a heat map's row
 _DOTS = 144  # an inch
 _MOST_NAMES, _MOST_SLANTED = 24, 16  # down and along an axis
-_LETTERS = 72  # of a title's line
+_LETTERS = 84  # of a title's line
 _FEW, _MOST_ENTRIES = 2, 12  # of a legend: within the picture, and at all
 # text stays text in an SVG, and its ids and metadata hold no clock value: same data, same bytes
 _SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "bpcli", "axes.spines.top": False,
@@ -73,7 +73,8 @@ def _line_chart(axes: Any, chart: LineChart) -> None:
         points = [p for p in series.points if _drawable(p[1], logarithmic=chart.logarithmic)]
         xs, ys = [x for x, _ in points], [y for _, y in points]
         lonely = len(points) == 1  # a line of one point would not be seen
-        style = ("o" if chart.markers or lonely else "") + ("--" if series.dashed else "-")
+        few = chart.markers and len(points) <= MOST_MARKERS
+        style = ("o" if few or lonely else "") + ("--" if series.dashed else "-")
         axes.plot(xs, ys, style, label=_label(series.name), color=colour,
                   markersize=3.5, linewidth=1.4)  # fmt: skip
     if chart.band is not None:

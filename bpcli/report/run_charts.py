@@ -61,8 +61,11 @@ def loss_by_step(gradients: Sequence[Line]) -> list[Chart]:
 
 
 def flow(gradients: Sequence[Line]) -> list[Chart]:
-    """The gradient's norm against depth at a few steps, and of every layer at every step."""
-    names = _names(gradients)[:_MOST_LAYERS]
+    """The gradient's norm against depth at a few steps, and of every layer at every step; of more
+    layers than a picture holds, some at even distances."""
+    every = _names(gradients)
+    names = _spread(every, _MOST_LAYERS)
+    layers = f"{len(names)} of {len(every)} layers" if names != every else "every layer"
     key = gradient_key(gradients[-1]["layers"])
     title = _NORMS[key]
     first, last = gradients[0]["step"], gradients[-1]["step"]
@@ -73,7 +76,7 @@ def flow(gradients: Sequence[Line]) -> list[Chart]:
             title, key, _multiplying(names), _spread(gradients, 5), sequential=True,
         ),
         HeatMap(
-            f"{title} of every layer over the run (steps {first:,} to {last:,}, logarithmic)",
+            f"{title} of {layers} over the run (steps {first:,} to {last:,}, logarithmic)",
             "step", "layer", [f"{line['step']:,}" for line in gradients], names, rows,
             "each column is the geometric mean of its steps",
         ),

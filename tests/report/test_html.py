@@ -15,11 +15,13 @@ import pytest
 from cli.program import bpcli, write_spec
 
 from bpcli.report.charts import HeatMap, LineChart, Series
+from bpcli.report.diagnosis import slope_in_words
 from bpcli.report.html import page as page_module
 from bpcli.report.html.charts import heat_map, line_chart, number
 from bpcli.report.html.page import page
 from bpcli.report.html.scales import Scale, scale_over, thinned
 from bpcli.report.names import short
+from bpcli.report.run_charts import flow
 
 DEEP = """\
 name: deep <b> & "quoted"
@@ -384,3 +386,22 @@ def test_paper_shows_the_keys_of_a_legend() -> None:
     """Browsers print no backgrounds unless they are told to."""
     printed = STYLE[STYLE.index("@media print") :]
     assert re.search(r"\.key \{ print-color-adjust: exact;", printed)
+
+
+def test_a_heat_map_of_very_many_layers_reaches_the_loss_and_says_how_many_it_shows() -> None:
+    layers = [{"name": f"dense_{n}", "delta_norm": 0.5} for n in range(1, 262)]
+    _, heat, *_ = flow([{"step": step, "layers": layers} for step in (1, 2)])
+    assert isinstance(heat, HeatMap)
+    assert (len(heat.rows), heat.rows[0], heat.rows[-1]) == (200, "dense_1", "dense_261")
+    assert "of 200 of 261 layers" in heat.title
+
+
+@pytest.mark.parametrize(
+    ("slope", "depth", "words"),
+    [(-1.429, 12, "4.17 times smaller a layer back"), (0.04, 12, "the same in all layers"),
+     (-0.03, 261, "1.030 times smaller a layer back"), (0.0, 1000, "the same in all layers")],
+)  # fmt: skip
+def test_a_little_in_each_of_many_layers_is_not_the_same(
+    slope: float, depth: int, words: str
+) -> None:
+    assert slope_in_words(slope, "back", depth) == words

@@ -9,7 +9,7 @@ from dataclasses import replace
 from html import escape
 from itertools import groupby
 
-from bpcli.report.charts import Chart, HeatMap, LineChart, Points, Series
+from bpcli.report.charts import MOST_MARKERS, Chart, HeatMap, LineChart, Points, Series
 from bpcli.report.html.scales import Scale, scale_over, thinned
 from bpcli.report.names import LONGEST, short
 
@@ -168,7 +168,8 @@ def _line(
     marks = "".join(
         f'<circle class="mark {colour}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points
     )
-    wanted = marks if chart.markers or len(points) == 1 else ""
+    few = chart.markers and len(points) <= MOST_MARKERS
+    wanted = marks if few or len(points) == 1 else ""
     style = f"line {colour} dashed" if series.dashed else f"line {colour}"
     return f'<path class="{style}" d="{path}"/>{wanted}'
 

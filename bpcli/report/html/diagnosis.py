@@ -8,7 +8,7 @@ from html import escape
 from bpcli.diagnosis.diagnosis import Diagnosis
 from bpcli.report import diagnosis_charts
 from bpcli.report.charts import Chart
-from bpcli.report.diagnosis import slope_in_words
+from bpcli.report.diagnosis import depth_of, slope_in_words
 from bpcli.report.document import Lines
 from bpcli.report.html.charts import figure, number, table
 from bpcli.report.html.document import text_of
@@ -52,7 +52,7 @@ def drawn(charts: Iterable[Chart]) -> str:
 
 def slopes(diagnosis: Diagnosis) -> str:
     """Gradient and signal in nats a layer, measured and by theory, and what that is as a factor."""
-    flow = diagnosis.flow.as_json()
+    flow, depth = diagnosis.flow.as_json(), depth_of(diagnosis)
     names = {
         "gradient_slope": ("gradient", "back"),
         "gradient_slope_error": ("its standard error", ""),
@@ -60,7 +60,7 @@ def slopes(diagnosis: Diagnosis) -> str:
         "activation_slope": ("signal", "on"),
     }
     rows = [
-        [name, number(flow[key]), slope_in_words(flow[key], way) if way else ""]
+        [name, number(flow[key]), slope_in_words(flow[key], way, depth) if way else ""]
         for key, (name, way) in names.items()
         if flow[key] is not None
     ]
