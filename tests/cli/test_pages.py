@@ -121,7 +121,7 @@ def test_a_wrong_gradient_is_told_with_its_hint(folder: Path) -> None:
     spec = write_spec(folder, DEEP.replace("  - dense: 3", "  - scale\n  - dense: 3"), "wrong.yaml")
     page = page_of("gradcheck", spec, "--layers", "mine.py", "--quick", code=1)
     assert "A gradient is wrong, and it is made in scale_1." in page
-    assert "once too often" in page
+    assert "divided by the batch (8) once too often: a mean where the sum belongs" in page
 
 
 def test_a_page_that_cannot_be_written(folder: Path) -> None:

@@ -17,7 +17,7 @@ from cli.program import bpcli, write_spec
 from bpcli.report.charts import HeatMap, LineChart, Series
 from bpcli.report.diagnosis import slope_in_words
 from bpcli.report.html import page as page_module
-from bpcli.report.html.charts import heat_map, line_chart, number
+from bpcli.report.html.charts import heat_map, line_chart, number, table
 from bpcli.report.html.page import page
 from bpcli.report.html.scales import Scale, scale_over, thinned
 from bpcli.report.names import short
@@ -158,6 +158,12 @@ window.addEventListener("load", () => {
   document.querySelectorAll("details").forEach((details) => { details.open = true; });
   const charts = [...document.querySelectorAll("svg.chart")];
   const tip = document.getElementById("tip");
+  const first = charts.filter((svg) => {
+    svg.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight"}));
+    const data = JSON.parse(svg.dataset.chart);
+    const places = data.heat ? [] : data.series.flatMap((s) => s.points.map((p) => p[0]));
+    return data.heat || +svg.querySelector(".cursor").getAttribute("x1") === Math.min(...places);
+  }).length;
   const tips = charts.map((svg) => {
     const box = svg.getBoundingClientRect();
     svg.dispatchEvent(new PointerEvent("pointermove", {clientX: box.left + box.width / 2,
@@ -183,7 +189,7 @@ window.addEventListener("load", () => {
     dark: matchMedia("(prefers-color-scheme: dark)").matches,
     width: innerWidth,
     wider: Math.max(0, document.documentElement.scrollWidth - innerWidth),
-    errors, outside, faint, shut,
+    errors, outside, faint, shut, first,
   }), "*");
 });
 </script></head>"""
@@ -227,7 +233,7 @@ def test_a_browser_draws_it_without_a_complaint(
     assert found == {
         "tips": count, "drawn": count, "tables": count, "named": count,
         "dark": scheme == "dark", "width": width, "wider": 0,
-        "errors": [], "outside": [], "faint": [], "shut": 0,
+        "errors": [], "outside": [], "faint": [], "shut": 0, "first": count,
     }  # fmt: skip
 
 
@@ -405,3 +411,9 @@ def test_a_little_in_each_of_many_layers_is_not_the_same(
     slope: float, depth: int, words: str
 ) -> None:
     assert slope_in_words(slope, "back", depth) == words
+
+
+def test_only_long_names_of_rows_may_break() -> None:
+    drawn = table(["layer", "type"], [["dense_1", "dense"], ["residual_1.layer_norm_1", "x"]])
+    assert '<th scope="row">dense_1</th>' in drawn
+    assert '<th scope="row" class="long">residual_1.layer_norm_1</th>' in drawn

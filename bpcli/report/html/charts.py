@@ -76,7 +76,7 @@ def _drawable(chart: LineChart, points: Points) -> Points:
 
 def _plain(x: float) -> str:
     """Steps and epochs in full, other numbers short."""
-    return f"{int(x):,}" if float(x).is_integer() and abs(x) < 1e9 else number(x)
+    return f"{int(x):,}" if float(x).is_integer() and abs(x) < 1e7 else number(x)
 
 
 def _ticks_across(chart: LineChart, across: Scale) -> list[float]:
@@ -240,13 +240,19 @@ def table(
     )
     head_row = f"<thead><tr>{titles}</tr></thead>" if any(head) else ""
     body = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>'
+        f"<tr>{row_heading(row[0], escape(row[0]))}"
         + "".join(f"<td{style[n]}>{escape(cell)}</td>" for n, cell in enumerate(row[1:], 1))
         + "</tr>"
         for row in rows
     )
     said = f"<p class=note>{escape(note)}</p>" if note else ""
     return f'{said}<div class="scroll" tabindex="0"><table>{head_row}<tbody>{body}</tbody></table></div>'  # noqa: E501
+
+
+def row_heading(text: str, content: str) -> str:
+    """Of a row of a table; long ones may break where there is little room."""
+    kind = ' class="long"' if len(text) > LONGEST else ""
+    return f'<th scope="row"{kind}>{content}</th>'
 
 
 def heat_map(chart: HeatMap) -> str:

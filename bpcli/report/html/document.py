@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from bpcli.report.document import Block, Fields, Lines, Piece, Span, Table, spans
+from bpcli.report.html.charts import row_heading
 
 
 def blocks(content: Iterable[Block]) -> str:
@@ -54,7 +55,8 @@ def _row(table: Table, row: Sequence[Piece]) -> str:
         f'<td class="{column.align}">{inline(cell)}</td>'
         for column, cell in zip(table.columns[1:], others, strict=True)
     )
-    return f'<tr><th scope="row">{inline(first)}</th>{"".join(cells)}</tr>'
+    text = "".join(span.text for span in spans(first))
+    return f"<tr>{row_heading(text, inline(first))}{''.join(cells)}</tr>"
 
 
 def _fields(fields: Fields) -> str:

@@ -12,6 +12,7 @@ from bpcli.report.html.page import page
 from bpcli.report.html.verdict import verdict
 from bpcli.report.text import plural, scientific
 
+_ONE_LINE = 1 << 30  # columns: a browser breaks lines itself
 _SMALLEST = 1e-17  # an error of exactly 0 is drawn here, below the rounding of float64
 
 
@@ -22,7 +23,10 @@ def gradcheck_page(title: str, about: Lines, document: Document, result: Result)
     tables = [block for block in others if isinstance(block, Table)]
     sections = [
         ("", _verdict(result)),
-        ("What is wrong" if result.verdict == "fail" else "What is unclear", blocks(faults)),
+        (
+            "What is wrong" if result.verdict == "fail" else "What is unclear",
+            blocks(details(result, _ONE_LINE)),
+        ),
         ("Every gradient", blocks(tables) + _errors(result)),
         ("How it was checked", blocks(block for block in others if block not in tables)),
     ]

@@ -51,7 +51,7 @@ function showLines(svg, data, x, y) {
     .map((series) => [series, series.points.find((point) => point[0] === near[0])])
     .filter(([, point]) => point);
   at.sort((a, b) => Math.abs(a[1][1] - y) - Math.abs(b[1][1] - y));
-  const name = data.names.length ? data.names[Number(near[2])] : data.x + " " + near[2];
+  const name = data.names.length ? data.names[Number(near[2].replaceAll(",", ""))] : data.x + " " + near[2];
   const shown = at.slice(0, 8).map(([series, point]) => series.name + "  " + point[3]);
   cursor(svg, near[0], data.top, data.bottom);
   place(svg, near[0], Math.max(data.top, y - 40), [name, ...shown]);
@@ -79,12 +79,14 @@ for (const svg of document.querySelectorAll("svg.chart")) {
   });
   svg.addEventListener("pointerleave", () => hide(svg));
   svg.addEventListener("blur", () => hide(svg));
-  let row = 0, column = 0;
+  let row = 0, column = 0, fresh = true;
   svg.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (event.key === "Escape") hide(svg);
-    if (!step) return;
+    if (!move) return;
     event.preventDefault();
+    const step = fresh ? [0, 0] : move; // the first press shows where one is
+    fresh = false;
     if (data.heat) {
       column = Math.max(0, Math.min(data.columns.length - 1, column + step[0]));
       row = Math.max(0, Math.min(data.rows.length - 1, row + step[1]));
