@@ -91,7 +91,9 @@ def _judge(evidence: Evidence, run: RunDirectory, spec: Spec, dataset: Dataset) 
     if not epochs:
         return
     steps = epochs[-1]["step"]
-    expected = expectation(spec, dataset, max(steps, 1))
+    if steps < evidence.thresholds.fewest_steps:
+        return  # as a spec's trial of so few, it says nothing
+    expected = expectation(spec, dataset, steps)
     share = _best_share(epochs, expected)
     if share is None:
         return

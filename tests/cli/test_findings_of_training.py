@@ -37,3 +37,12 @@ def test_a_run_is_judged_by_where_its_loss_is_now(
     for finding in findings:
         (change, *_) = finding["remedies"][0]["changes"]
         assert change["path"] == "network.0.repeat.layers.1"
+
+
+def test_a_run_of_nine_steps_says_nothing_of_where_training_leads(tmp_path: Path) -> None:
+    """A plain network gets further in them, but ten are the least that count."""
+    few = ("--set", "training.epochs=3", "--set", "training.batch_size=500")
+    spec = Path(__file__).parents[2] / "configs" / "digits.yaml"
+    assert "9 steps" in bpcli("train", str(spec), *few, folder=tmp_path).stdout
+    diagnosed = bpcli("diagnose", "runs/digits", "--format", "json", folder=tmp_path)
+    assert strict_json(diagnosed.stdout)["findings"] == []
