@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 _MOST = 64  # batch shapes come and go; a layer needs only a few of them at a time
+_LINE = 64  # bytes of a line of the cache
 
 
 class Buffers:
@@ -27,5 +29,14 @@ class Buffers:
     def _new_buffer(self, key: tuple[str, tuple[int, ...], DTypeLike]) -> np.ndarray[Any, Any]:
         if not hasattr(self, "_buffers") or len(self._buffers) >= _MOST:
             self._buffers: dict[Any, np.ndarray[Any, Any]] = {}
-        self._buffers[key] = array = np.empty(key[1], key[2])
+        self._buffers[key] = array = _aligned(key[1], np.dtype(key[2]))
         return array
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """An empty array that starts where a line of the cache does: OpenBLAS's AVX-512 products of
+    small matrices take a third less time than where every vector of 64 bytes lies in two lines."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + _LINE, np.uint8)
+    start = -memory.ctypes.data % _LINE
+    return memory[start : start + size].view(dtype).reshape(shape)

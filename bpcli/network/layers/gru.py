@@ -71,19 +71,19 @@ class Gru(Recurrent, spec.Gru):
         by_proposal = self.buffer("by_proposal", hidden.shape, hidden.dtype)
         by_state = self.buffer("by_state", (3, count, units), hidden.dtype)
         delta = self.buffer("delta", (steps, count, 3 * units), hidden.dtype)
+        gates_delta = self.by_gate(delta)
         scratch = self.buffer("scratch", (count, units), hidden.dtype)
         for t in reversed(range(steps)):
             self._local_derivatives(cache, t, by_proposal[t], by_state)
-            np.multiply(by_state, hidden[t], out=self.by_gate(delta[t]))
+            np.multiply(by_state, hidden[t], out=gates_delta[:, t])
             if t > 0:
-                np.matmul(delta[t], backward_weights, out=scratch)
-                np.add(hidden[t - 1], scratch, out=hidden[t - 1])
+                self.send_back(gates_delta[:, t], backward_weights, hidden[t - 1])
                 np.multiply(hidden[t], gates[t, 1], out=scratch)
                 np.add(hidden[t - 1], scratch, out=hidden[t - 1])
         with_input, with_state = _split(rows, units)
         flat = delta.reshape(-1, 3 * units)
         self.write_gradients(RECURRENT, with_state, flat, gradients)
-        np.multiply(by_proposal, hidden, out=self.by_gate(delta)[2])  # δn·r made δn
+        np.multiply(by_proposal, hidden, out=gates_delta[2])  # δn·r made δn
         self.write_gradients(INPUT, with_input, flat, gradients)
         return flat
 

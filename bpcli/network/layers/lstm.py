@@ -74,8 +74,7 @@ class Lstm(Recurrent, spec.Lstm):
             np.multiply(slopes[3], hidden[t], out=gates_delta[t, 3])
             if t > 0:
                 np.multiply(cell, gates[t, 1], out=cell)
-                np.matmul(delta[t], backward_weights, out=scratch)
-                np.add(hidden[t - 1], scratch, out=hidden[t - 1])
+                self.send_back(gates_delta[t], backward_weights, hidden[t - 1])
         delta = delta.reshape(-1, 4 * units)
         self.write_gradients(JOINED, rows[:-1], delta, gradients)
         return delta

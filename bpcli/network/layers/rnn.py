@@ -34,7 +34,7 @@ class Rnn(Recurrent, spec.Rnn):
 
     def run_back(self, cache: Any, hidden: Array, parameters: Views, gradients: Views) -> Array:
         rows, states = cache
-        backward_weights = self.backward_weights(parameters)
+        (backward_weights,) = self.backward_weights(parameters)
         delta = self.buffer("delta", hidden.shape, hidden.dtype)
         self._slopes(states[1:], delta)
         sent_back = self.buffer("sent_back", hidden.shape[1:], hidden.dtype)
