@@ -37,7 +37,9 @@ def zero_output(evidence: Evidence) -> bool:
 
 def of_vanishing(evidence: Evidence) -> Cause | None:
     hidden = _hidden(evidence)
-    for find in (_zero_weights, _negative_bias, _flat_activation, _small_weights, _narrow):
+    for find in (
+        _zero_weights, _negative_bias, _large_biases, _flat_activation, _small_weights, _narrow,
+    ):  # fmt: skip
         cause = find(evidence, hidden)
         if cause is not None:
             return cause

@@ -70,6 +70,16 @@ def test_the_page_of_normalisation_shows_the_growth_that_it_tells_of(tmp_path: P
     assert strict_json(found.stdout)["flow"]["gradient_slope"] == pytest.approx(0.1916, abs=0.03)
 
 
+def test_biases_that_saturate_are_the_cause_and_their_removal_the_cure(tmp_path: Path) -> None:
+    """The gradient vanishes too, and not because the weights were too small."""
+    spec = inside("explain", "saturated-units", "--spec").stdout
+    arguments = ("diagnose", "-", "--no-train", "--format", "json")
+    ended = bpcli(*arguments, stdin=spec, folder=tmp_path)
+    found = strict_json(ended.stdout)["findings"][0]
+    assert (found["name"], found["cause"]) == ("vanishing-gradient", "large-bias")
+    assert found["remedies"][0]["description"] == "start the biases at zero"
+
+
 def test_the_page_of_findings_is_fresh() -> None:
     page = (Path(__file__).parents[2] / "docs" / "findings.md").read_text(encoding="utf-8")
     assert page == reference(), "python -m bpcli.report.reference > docs/findings.md"

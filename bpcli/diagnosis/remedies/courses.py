@@ -65,6 +65,8 @@ COURSES: dict[str, tuple[Course, ...]] = {
 }
 BY_CAUSE: dict[str, tuple[Course, ...]] = {
     "saturating-activation": _BENT,
+    "large-bias": ((ZERO_BIAS,),),
+    "negative-bias": ((ZERO_BIAS,),),
     "no-skip-with-batch-norm": _DEEP,
     "inputs-unscaled": _INPUTS,
     "small-init": _START,
