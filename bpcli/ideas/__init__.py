@@ -56,5 +56,6 @@ def parse_idea(page: str) -> Idea:
     blocks = re.findall(r"^```\w+\n(.*?)^```$", bodies["Try"], re.DOTALL | re.MULTILINE)
     spec, command = blocks
     (formula,) = re.findall(r"^```text\n(.*?)^```$", bodies["Formula"], re.DOTALL | re.MULTILINE)
-    references = tuple(re.findall(r"^- (.*)$", bodies["References"], re.MULTILINE))
+    items = re.findall(r"^- (.*(?:\n  .*)*)$", bodies["References"], re.MULTILINE)
+    references = tuple(" ".join(item.split()) for item in items)
     return Idea(name, summary, text.strip(), formula, spec, command.strip(), references)
