@@ -51,7 +51,7 @@ def _step(measured: Benchmark) -> Fields:
                  f"{plural(measured.examples, 'example')} each"),
         ("speed", f"{count(measured.examples_per_second)} examples/s"),
         ("products", f"{count(measured.multiply_adds / measured.step)} multiply-adds/s, "
-                     f"{_share(fraction)} of what this machine's matrix products reach"),
+                     f"{_share(fraction)} of what matrix products reach here"),
         ("ceiling", f"{count(measured.ceiling)} multiply-adds/s, {_blas(measured.blas)}"),
     ]  # fmt: skip
     if measured.peak_memory is not None:

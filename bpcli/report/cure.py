@@ -10,6 +10,7 @@ from typing import Any
 from bpcli.diagnosis.candidates import Candidate, settled_score
 from bpcli.diagnosis.cure import Cure
 from bpcli.diagnosis.diagnosis import Diagnosis
+from bpcli.diagnosis.trial import Trial
 from bpcli.report.document import Block, Column, Document, Lines, Piece, Span, Table
 from bpcli.report.text import number, plural
 
@@ -55,7 +56,7 @@ def _comparison(
         ["gradient slope", _slope(before), _slope(after), "nats a layer going back"],
         ["signal slope", _signal(before), _signal(after), "nats a layer going forward"],
         ["training loss", _median(original.loss), _median(best.loss), _over(best)],
-        [metric, _median(original.score), _median(best.score), _spread(original, best)],
+        [metric, _score(original), _score(best), _spread(original, best)],
         ["errors", _errors(before), _errors(after), ""],
     ]
     columns = (Column("", "left"), Column("before"), Column("after"), Column("", "left"))
@@ -68,8 +69,18 @@ def _over(candidate: Candidate) -> str:
 
 def _spread(*candidates: Candidate) -> str:
     """Each seed's: before 0.1 0.1 0.1, after 0.93 0.94 0.93."""
-    each = (" ".join(number(settled_score(t), 3) for t in c.trials) for c in candidates)
+    each = (" ".join(map(_of_seed, c.trials)) for c in candidates)
     return "by seed {}; {}".format(*each)
+
+
+def _of_seed(trial: Trial) -> str:
+    return "–" if trial.non_finite is not None else number(settled_score(trial), 3)
+
+
+def _score(candidate: Candidate) -> str:
+    """– where most seeds left the numbers: what stands for their score is none."""
+    lost = sum(trial.non_finite is not None for trial in candidate.trials)
+    return "–" if 2 * lost > len(candidate.trials) else number(candidate.score)
 
 
 def _median(value: float) -> str:
