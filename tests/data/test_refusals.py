@@ -1,0 +1,137 @@
+"""What cannot be read as data is refused with what to do instead."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bpcli.data import files
+from bpcli.data.sources import Examples, OptionError, open_source
+from bpcli.errors import BpcliError, DataError
+from bpcli.spec.data import SourceOptions
+
+from .support import load, write
+
+X = np.arange(24, dtype=np.float32).reshape(6, 4)
+Y = np.array([0, 1, 2, 0, 1, 2])
+
+
+def read(folder: Path, **options: str) -> Examples:
+    return open_source(SourceOptions(**options), folder).read()
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").mkdir()
+    with pytest.raises(OptionError, match=r"t\.csv: expected a file, this is a folder") as caught:
+        read(tmp_path, path="t.csv")
+    assert caught.value.option == "path"
+
+
+def test_a_folder_without_files_suggests_none(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="no such file; its folder holds no files"):
+        read(tmp_path, path="t.csv")
+
+
+def test_targets_alone_need_inputs(tmp_path: Path) -> None:
+    np.save(tmp_path / "y.npy", Y)
+    with pytest.raises(OptionError, match="`targets` needs `inputs`") as caught:
+        read(tmp_path, targets="y.npy")
+    assert caught.value.option == "targets"
+
+
+def test_two_sources_are_one_too_many(tmp_path: Path) -> None:
+    write(tmp_path / "t.csv", "a,t\n1,2\n")
+    write(tmp_path / "images", "")
+    with pytest.raises(DataError, match="data come from exactly one source"):
+        read(tmp_path, path="t.csv", images="images")
+
+
+def test_an_option_of_tables_for_an_archive(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=X, y=Y)
+    with pytest.raises(OptionError, match=r"for tables, not for an \.npz .*array with `targets:`"):
+        read(tmp_path, path="a.npz", target="y")
+
+
+def test_a_pair_of_arrays_is_of_npy_files(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=X, y=Y)
+    np.save(tmp_path / "y.npy", Y)
+    with pytest.raises(DataError, match=r"a\.npz: expected an \.npy file"):
+        read(tmp_path, inputs="a.npz", targets="y.npy")
+
+
+def test_inputs_alone_need_targets(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X)
+    with pytest.raises(OptionError, match="`inputs` needs `targets`") as caught:
+        read(tmp_path, inputs="x.npy")
+    assert caught.value.option == "inputs"
+
+
+def test_an_archive_with_two_arrays_of_a_name(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.write(tmp_path / "x.npy", "x.npy")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.write(tmp_path / "x.npy", "x.npy")
+    with pytest.raises(DataError, match="holds 2 arrays called 'x'"):
+        read(tmp_path, path="a.npz")
+
+
+def test_as_many_targets_as_inputs(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X)
+    np.save(tmp_path / "y.npy", Y[:4])
+    with pytest.raises(BpcliError, match="6 inputs and 4 targets"):
+        load(tmp_path, "inputs: x.npy, targets: y.npy")
+
+
+def test_an_array_beyond_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez(tmp_path / "a.npz", x=X, y=Y)
+    monkeypatch.setattr(files, "physical_memory", lambda: 100)
+    with pytest.raises(DataError, match="of memory, this machine has"):
+        read(tmp_path, path="a.npz")
+
+
+def test_a_table_beyond_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_TABLE_BYTES", 100)
+    for name in ("t.csv", "t.csv.gz"):
+        write(tmp_path / name, "a,t\n" + "1,2\n" * 30)
+        with pytest.raises(DataError, match="more than 100 bytes of text; convert large data"):
+            read(tmp_path, path=name)
+
+
+def test_a_text_with_zero_bytes(tmp_path: Path) -> None:
+    write(tmp_path / "t.txt", "ab\0c")
+    with pytest.raises(DataError, match="not a text file, it holds zero bytes"):
+        read(tmp_path, path="t.txt")
+
+
+def test_the_digest_of_a_large_file_takes_its_size_and_both_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_HASHED_WHOLE", 1 << 20)
+
+    def digest(content: bytes) -> str:
+        (tmp_path / "x").write_bytes(content)
+        found = hashlib.sha256()
+        files.add_to_digest(found, tmp_path / "x")
+        return found.hexdigest()
+
+    zeros = bytes(3 << 20)
+    assert digest(zeros) == digest(zeros)
+    others = {digest(zeros + b"\0"), digest(b"\1" + zeros[1:]), digest(zeros[1:] + b"\1")}
+    assert len(others | {digest(zeros)}) == 4
+
+
+def test_a_scale_of_zero_would_erase_the_targets(tmp_path: Path) -> None:
+    write(tmp_path / "t.csv", "a,t\n1,2\n2,3\n3,4\n")
+    with pytest.raises(BpcliError, match="`target_scale: 0` would erase the targets"):
+        load(tmp_path, "path: t.csv, target_scale: 0", loss="mse", network="[{dense: 1}]")
+
+
+def test_cross_entropy_takes_one_column(tmp_path: Path) -> None:
+    write(tmp_path / "t.csv", "a,t,u\n1,2,1\n2,3,1\n3,4,1\n")
+    with pytest.raises(BpcliError, match="cross_entropy takes one column of classes, received 2"):
+        load(tmp_path, "path: t.csv, target: [t, u]")
