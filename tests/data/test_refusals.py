@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bpcli.build import prepare
 from bpcli.data import files
-from bpcli.data.sources import Examples, OptionError, open_source
+from bpcli.data import part as part_module
+from bpcli.data.part import Part
+from bpcli.data.sources import Examples, OptionError, open_source, text
 from bpcli.errors import BpcliError, DataError
 from bpcli.spec.data import SourceOptions
 
-from .support import load, write
+from .support import load, spec_of, write
 
 X = np.arange(24, dtype=np.float32).reshape(6, 4)
 Y = np.array([0, 1, 2, 0, 1, 2])
@@ -135,3 +138,49 @@ def test_cross_entropy_takes_one_column(tmp_path: Path) -> None:
     write(tmp_path / "t.csv", "a,t,u\n1,2,1\n2,3,1\n3,4,1\n")
     with pytest.raises(BpcliError, match="cross_entropy takes one column of classes, received 2"):
         load(tmp_path, "path: t.csv, target: [t, u]")
+
+
+def test_a_text_beyond_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "MOST_TABLE_BYTES", 100)
+    write(tmp_path / "t.txt", "ab " * 40)
+    with pytest.raises(DataError, match="more than 100 characters"):
+        read(tmp_path, path="t.txt")
+
+
+def test_targets_beyond_single_precision(tmp_path: Path) -> None:
+    write(tmp_path / "t.csv", "a,t\n1,1e39\n2,1e39\n3,-1e39\n")
+    with pytest.raises(BpcliError, match="targets too large for float32"):
+        load(tmp_path, "path: t.csv, target_scale: none", loss="mse", network="[{dense: 1}]")
+
+
+def test_codes_are_not_scaled(tmp_path: Path) -> None:
+    write(tmp_path / "t.csv", "a,t\n1,x\n2,y\n0,x\n")
+    network = "[{embedding: 4}, flatten, {dense: 2}]"
+    with pytest.raises(BpcliError, match="an embedding takes codes as they are"):
+        load(tmp_path, "path: t.csv, scale: standard", network=network)
+
+
+@pytest.mark.parametrize("cells", ["word", "0.5", "-1"])
+def test_an_embedding_takes_only_codes(tmp_path: Path, cells: str) -> None:
+    write(tmp_path / "t.csv", f"a,b,t\n1,{cells},x\n2,{cells},y\n0,{cells},x\n")
+    with pytest.raises(BpcliError, match="embedding"):
+        prepare(spec_of(tmp_path, "path: t.csv", network="[{embedding: 4}, flatten, {dense: 2}]"))
+
+
+def test_a_column_of_targets_is_as_good_as_a_row(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X)
+    np.save(tmp_path / "y.npy", Y.reshape(-1, 1))
+    dataset = load(tmp_path, "inputs: x.npy, targets: y.npy, scale: none")
+    inputs, targets = dataset.train.slice(1, 4)
+    np.testing.assert_array_equal(inputs, X[1:4])
+    np.testing.assert_array_equal(targets, Y[1:4])
+
+
+def test_batches_of_ever_other_sizes_are_right_and_few_are_kept() -> None:
+    inputs_of_all, targets_of_all = np.arange(40.0).reshape(20, 2), np.arange(20)
+    part = Part(inputs_of_all, targets_of_all)
+    for size in [*range(1, 21), *range(20, 0, -1)]:
+        inputs, targets = part.take(np.arange(size)[::-1])
+        np.testing.assert_array_equal(inputs, inputs_of_all[:size][::-1])
+        np.testing.assert_array_equal(targets, targets_of_all[:size][::-1])
+        assert len(part._buffers) <= part_module._MOST_BUFFERS
