@@ -30,7 +30,9 @@ class Environment:
         for stream in (sys.stdout, sys.stderr):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure is not None:
-                reconfigure(errors=plain_characters.NAME)
+                ascii_alone = _is_terminal(stream) and _asks_for_ascii(os.environ)
+                encoding = "ascii" if ascii_alone else None
+                reconfigure(encoding=encoding, errors=plain_characters.NAME)
         return cls(sys.stdout, sys.stderr, os.environ)
 
     def __post_init__(self) -> None:
@@ -73,6 +75,13 @@ class Environment:
             self.stderr.flush()
         except OSError:
             self.stderr = None
+
+
+def _asks_for_ascii(variables: Mapping[str, str]) -> bool:
+    """By LC_ALL=C. Python itself takes that for UTF-8 (PEP 540), and so cannot tell; LANG=C, which
+    is what stands where nobody chose, stays UTF-8."""
+    chosen = any(variables.get(name) for name in ("PYTHONIOENCODING", "PYTHONUTF8"))
+    return variables.get("LC_ALL") in ("C", "POSIX") and not chosen
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
