@@ -2,7 +2,7 @@
 
 from bpcli.data.codes import first_layer, takes_codes
 from bpcli.data.dataset import Dataset, decides_reading, describe, files_of, load_data, read_part
-from bpcli.data.part import Batch, Part, batches
+from bpcli.data.part import Batch, Part
 from bpcli.data.preparation import Description, Preparation
 from bpcli.data.sources import OptionError
 from bpcli.data.targets import Decoded
@@ -15,7 +15,6 @@ __all__ = [
     "OptionError",
     "Part",
     "Preparation",
-    "batches",
     "decides_reading",
     "describe",
     "files_of",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -92,16 +92,3 @@ class MappedPart(Part):
         raise DataError(
             f"{self.place}: example {int(rows[wrong])} has a value that is not finite; say {cure}"
         )
-
-
-def batches(part: Part, batch_size: int, order: Array | None = None) -> Iterator[Batch]:
-    """(inputs, targets) of ``batch_size`` examples each, the last one maybe of fewer.
-
-    In the given order of rows, or as they stand. A batch is overwritten by the next one.
-    """
-    count = len(part) if order is None else len(order)
-    for start in range(0, count, batch_size):
-        if order is None:
-            yield part.slice(start, start + batch_size)
-        else:
-            yield part.take(order[start : start + batch_size])

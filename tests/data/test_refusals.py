@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bpcli.build import prepare
-from bpcli.data import files
+from bpcli.data import Description, describe, files
 from bpcli.data import part as part_module
 from bpcli.data.part import Part
 from bpcli.data.sources import Examples, OptionError, open_source, text
@@ -184,3 +184,18 @@ def test_batches_of_ever_other_sizes_are_right_and_few_are_kept() -> None:
         np.testing.assert_array_equal(inputs, inputs_of_all[:size][::-1])
         np.testing.assert_array_equal(targets, targets_of_all[:size][::-1])
         assert len(part._buffers) <= part_module._MOST_BUFFERS
+
+
+@pytest.mark.parametrize("targets", [Y, Y.reshape(-1, 1)])
+def test_the_headers_of_two_arrays_tell_all_of_numbers(tmp_path: Path, targets: np.ndarray) -> None:
+    np.save(tmp_path / "x.npy", X)
+    np.save(tmp_path / "y.npy", targets)
+    spec = spec_of(tmp_path, "inputs: x.npy, targets: y.npy", loss="mse")
+    assert describe(spec) == Description((4,), (1,), None, 6)
+
+
+def test_headers_of_different_lengths_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X)
+    np.save(tmp_path / "y.npy", Y[:4])
+    with pytest.raises(BpcliError, match="6 inputs and 4 targets"):
+        describe(spec_of(tmp_path, "inputs: x.npy, targets: y.npy"))
