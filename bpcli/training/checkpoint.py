@@ -51,7 +51,8 @@ def load(path: Path) -> Tree:
         tree = _from_bytes(content)
         number = tree.get("format")
     except (
-        BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError, RecursionError,
+        BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError,
+        RuntimeError,  # too deep, encrypted, or of a kind that zipfile cannot read
     ) as error:  # fmt: skip
         raise _damaged(path, str(error)) from None
     if not isinstance(number, int) or number != FORMAT:

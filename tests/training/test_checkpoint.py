@@ -119,6 +119,17 @@ def test_a_forged_file_is_refused(tmp_path: Path, entries: dict[str, bytes]) -> 
         checkpoint.load(tmp_path / "last.npz")
 
 
+@pytest.mark.parametrize("flag", [0x01, 0x20, 0x41], ids=["encrypted", "patched", "strongly"])
+def test_what_zipfile_cannot_read_is_damaged(tmp_path: Path, flag: int) -> None:
+    path = tmp_path / "last.npz"
+    forge(path, {"checkpoint.json": VALUES})
+    body = bytearray(path.read_bytes()[:-71])
+    body[body.find(b"PK\x01\x02") + 8] = flag  # of the entry in the central directory
+    path.write_bytes(body + b"sha256:" + hashlib.sha256(body).hexdigest().encode())
+    with pytest.raises(CheckpointError, match="damaged"):
+        checkpoint.load(path)
+
+
 def test_compressed_entries_are_not_unpacked(tmp_path: Path) -> None:
     entries = {"checkpoint.json": VALUES, "a.npy": npy(np.zeros(1_000_000))}
     forge(tmp_path / "last.npz", entries, zipfile.ZIP_DEFLATED)
