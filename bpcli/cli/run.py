@@ -21,6 +21,7 @@ from bpcli.report.text import printable
 NAME = "bpcli"
 _COMPLETE = "_BPCLI_COMPLETE"
 _NOT_WRITTEN = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF)  # click prints its help itself
+_NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def run(arguments: Sequence[str] | None = None, environment: Environment | None = None) -> int:
@@ -53,6 +54,10 @@ def run(arguments: Sequence[str] | None = None, environment: Environment | None 
         environment.write_message(_out_of_memory(error))
         return ExitCode.USAGE
     except OSError as error:
+        if error.errno in _NO_NAME:  # pathlib asks the system about a name that cannot be one
+            name = printable(str(error.filename))
+            environment.write_message(f"Error: {name:.200}: {error.strerror}\n")
+            return ExitCode.USAGE
         if error.errno not in _NOT_WRITTEN:
             environment.write_message(_bug(error, environment))
             return ExitCode.BUG

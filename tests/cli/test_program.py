@@ -171,3 +171,15 @@ def test_control_characters_of_the_input_do_not_reach_the_terminal(folder: Path)
     checked(inside("show", "no\x1b[31mfile.yaml"))
     checked(inside("show", "small.yaml", "--set", "name=a\x1b[2Jb"))
     checked(inside("train", "small.yaml", "--set", 'network.0.dense.name="a\\eb"'))
+
+
+@pytest.mark.parametrize(
+    "command", [("diagnose",), ("report", "runs", "--html"), ("train", "a.yaml")]
+)
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, command: tuple[str, ...]) -> None:
+    name = "a" * 300
+    (tmp_path / "a.yaml").write_text(f"data: {{path: {name}.csv}}\nnetwork: [relu]\nloss: mse\n")
+    ended = bpcli(*command, *(() if "train" in command else (name,)), folder=tmp_path)
+    assert ended.returncode in (2, 4, 5)
+    assert "Traceback" not in ended.stderr
+    assert "a bug" not in ended.stderr
