@@ -32,7 +32,8 @@ def write_atomic(
         raise could_not_write(path, IsADirectoryError(EISDIR, os.strerror(EISDIR)))
     temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
     try:
-        with temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)
+        with temporary.open("xb") as file:  # anew: a link of that name is not followed
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -61,7 +62,7 @@ def sync_folder(folder: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Removes what writers that were killed left behind."""
-    for temporary in folder.glob(f"*{TEMPORARY}"):
+    for temporary in folder.glob(f"*.[0-9]*{TEMPORARY}"):
         with suppress(OSError):
             temporary.unlink()
 

@@ -5,10 +5,21 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bpcli.training.files import could_not_write, to_json
 from bpcli.training.reading import lines
+
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+_APPEND |= getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+class Kept(NamedTuple):
+    """What a file of lines holds after :meth:`JsonLines.cut`."""
+
+    last: int = 0  # the key of its last line, 0 if there is none
+    count: int = 0  # of its lines
+    strange: tuple[int, ...] = ()  # the numbers, from 1, of those between that are not ours
 
 
 class JsonLines:
@@ -24,8 +35,7 @@ class JsonLines:
         rest = memoryview(f"{to_json(line)}\n".encode())
         try:
             if self._descriptor is None:
-                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
-                self._descriptor = os.open(self.path, flags, 0o666)
+                self._descriptor = os.open(self.path, _APPEND, 0o666)
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
         except OSError as error:
@@ -47,16 +57,16 @@ class JsonLines:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def cut(self, last: int) -> int:
-        """Keeps the whole lines whose keys rise up to ``last``, removes what follows them.
+    def cut(self, last: int) -> Kept:
+        """Removes what follows the last line whose key is not above ``last``.
 
-        That is what was written after a checkpoint, or torn by a crash. Returns the key of the
-        last line kept, 0 if none is; raises WriteError.
+        That is what was written after a checkpoint, or torn by a crash. Lines before it that are
+        not ours stay, as somebody else wrote them. Raises WriteError.
         """
         self.close()
         try:
             if not self.path.exists():
-                return 0
+                return Kept()
             kept, size = self._kept(last)
             if size != self.path.stat().st_size:
                 os.truncate(self.path, size)
@@ -64,15 +74,19 @@ class JsonLines:
             raise could_not_write(self.path, error) from None
         return kept
 
-    def _kept(self, last: int) -> tuple[int, int]:
-        """(the key of the last good line, the size of the file up to its end)."""
-        key = size = 0
-        for line in lines(self.path):
-            found = _key(line, self.key)
-            if found is None or not key < found <= last:
+    def _kept(self, last: int) -> tuple[Kept, int]:
+        """(what is kept, the size of the file up to its end)."""
+        kept, size, end = Kept(), 0, 0
+        strange: list[int] = []
+        for number, line in enumerate(lines(self.path), 1):
+            found, end = _key(line, self.key), end + len(line)
+            if found is not None and found > last:
                 break
-            key, size = found, size + len(line)
-        return key, size
+            if found is None or found <= kept.last:
+                strange.append(number)
+            else:
+                kept, size = Kept(found, kept.count + 1, tuple(strange)), end
+        return kept, size
 
 
 def _key(line: bytes, name: str) -> int | None:

@@ -126,23 +126,33 @@ class RunDirectory:
     def save_best(self, tree: Tree) -> None:
         checkpoint.save(self.best, tree)
 
-    @property
-    def has_checkpoint(self) -> bool:
-        """Whether one was ever finished, good or damaged by now."""
-        return self.last.exists() or self.previous.exists()
+    def restart(self) -> bool:
+        """Gets ready to begin anew where it was killed before its first checkpoint; False where
+        there are checkpoints. Raises CheckpointError where there were."""
+        if self.last.exists() or self.previous.exists():
+            return False
+        logs = (self.metrics.path, self.gradients.path)
+        if any(log.exists() and log.stat().st_size for log in logs):
+            raise CheckpointError(
+                f"{self.checkpoints}: the checkpoints of this run are gone, and there is nothing "
+                "else to go on from; put them back, or start a new run"
+            )
+        with suppress(OSError):  # saving says what is wrong
+            self.checkpoints.mkdir(exist_ok=True)
+        return True
 
     def load_last(self) -> tuple[Tree, list[str]]:
         """The newest good checkpoint to go on from, and a note for each that was passed over."""
-        notes: list[str] = []
+        problems: dict[Path, str] = {}
         for path in (self.last, self.previous):
             try:
-                return checkpoint.load(path), notes
+                tree = checkpoint.load(path)
+                used = "the checkpoint before it is used"
+                return tree, [f"{problem}; {used}" for problem in problems.values()]
             except CheckpointError as error:
-                if path.exists():
-                    notes.append(f"{error}; the checkpoint before it is used")
-        if notes:
-            raise CheckpointError(notes[0].rpartition(";")[0])
-        raise CheckpointError(f"{self.last}: there is no such checkpoint")
+                problems[path] = str(error)
+        damaged = (problem for path, problem in problems.items() if path.exists())
+        raise CheckpointError(next(damaged, problems[self.last]))
 
     def load_weights(self) -> tuple[Tree, list[str]]:
         """{"network", "epoch", "steps"} of the best checkpoint, or the last where none is best."""
@@ -180,6 +190,7 @@ class RunDirectory:
         this one; raises CheckpointError where another has it."""
         if self._lock is not None:
             return
+        self._refuse_links()
         try:
             import fcntl
         except ImportError:  # not a POSIX system
@@ -200,6 +211,15 @@ class RunDirectory:
         self._lock = descriptor
         sweep(self.path)
         sweep(self.checkpoints)
+
+    def _refuse_links(self) -> None:
+        """What is changed in its place must be this run's own; raises CheckpointError."""
+        for path in (self.checkpoints, self.metrics.path, self.gradients.path):
+            if path.is_symlink():
+                raise CheckpointError(
+                    f"{path}: is a symbolic link, and training would change what it points to; "
+                    "put that in its place, or start a new run"
+                )
 
     def release(self) -> None:
         self.metrics.close()

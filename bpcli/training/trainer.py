@@ -332,18 +332,29 @@ class Trainer:
         run = self.run
         assert run is not None, "only a trainer with a run can resume"
         run.lock()
-        if not run.has_checkpoint:
-            run.gradients.cut(0)
-            run.metrics.cut(0)
+        if run.restart():
             return [f"{run.path} has no checkpoint yet; it starts from the beginning"]
         tree, notes = run.load_last()
         self.restore(tree)
         run.retire_damaged()
-        run.gradients.cut(self.stepper.steps)
-        if run.metrics.cut(self.epochs) < self.epochs:
-            notes.append(f"{run.metrics.path}: lines of earlier epochs are missing")
+        notes += self._cut_logs(run, recorded=bool(tree.get("recorder")))
         self._save_best(tree["best"] is not None)
         self._saved_at = time.monotonic()
+        return notes
+
+    def _cut_logs(self, run: RunDirectory, *, recorded: bool) -> list[str]:
+        """Removes the lines that the checkpoint does not know of; notes what somebody did to the
+        others. ``recorded``: whether there must be gradients."""
+        notes = []
+        metrics, gradients = run.metrics.cut(self.epochs), run.gradients.cut(self.stepper.steps)
+        if metrics.count < self.epochs:
+            notes.append(f"{run.metrics.path}: lines of earlier epochs are missing")
+        if recorded and self.stepper.steps and not gradients.count:
+            notes.append(f"{run.gradients.path}: the lines of earlier steps are missing")
+        for log, kept in ((run.metrics, metrics), (run.gradients, gradients)):
+            places = ", ".join(f"{log.path}:{number}" for number in kept.strange[:3])
+            if places:
+                notes.append(f"{places}: not a line of this log; it is left as it is")
         return notes
 
     def _save(self) -> None:

@@ -63,3 +63,13 @@ def test_a_resumed_run_has_the_log_and_the_findings_of_the_undisturbed_one(
         train(begin(request, runs), stop=step)
         assert train(go_on(SpecRequest(None), runs / "deep" / "1")) == findings
         assert written(runs) == whole
+
+
+def test_a_log_of_gradients_that_is_gone_is_told_of(tmp_path: Path) -> None:
+    spec = tmp_path / "deep.yaml"
+    spec.write_text(SPEC.format(activation="relu", rate=1e-2), encoding="utf-8")
+    train(begin(SpecRequest(str(spec)), tmp_path), stop=12)
+    log = tmp_path / "deep" / "1" / "gradients.jsonl"
+    log.unlink()
+    training = go_on(SpecRequest(None), tmp_path / "deep" / "1")
+    assert training.warnings == [f"{log}: the lines of earlier steps are missing"]

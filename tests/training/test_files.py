@@ -45,8 +45,8 @@ def test_lines_can_be_read_as_they_are_written(tmp_path: Path) -> None:
         ('{"step": 1}\n{"step": 2}\n{"step": 3}\n', 2, [1, 2]),  # one too many
         ('{"step": 1}\n{"step": 2}\n{"ste', 9, [1, 2]),  # torn
         ('{"step": 1}\n{"step": 2}', 9, [1]),  # torn just before its end
-        ('{"step": 1}\n{"step": 1}\n{"step": 2}\n', 9, [1]),  # twice
-        ('{"step": 1}\nnull\n{"step": 2}\n', 9, [1]),
+        ('{"step": 1}\n{"step": 1}\n', 9, [1]),  # twice
+        ('{"step": 1}\nnull\n', 9, [1]),
         ('{"step": 10}\n{"step": 20}\n', 20, [10, 20]),
         ("\0\0\0\0", 9, []),
         ("", 9, []),
@@ -57,15 +57,34 @@ def test_cutting_keeps_the_whole_lines_up_to_a_checkpoint(
 ) -> None:
     log = JsonLines(tmp_path / "log.jsonl", "step")
     log.path.write_text(content)
-    assert log.cut(last) == (kept[-1] if kept else 0)
+    assert log.cut(last) == (kept[-1] if kept else 0, len(kept), ())
     assert lines_of(log.path) == kept
     log.append({"step": 99})
     log.close()
     assert lines_of(log.path) == [*kept, 99]
 
 
+def test_good_lines_after_a_strange_one_are_kept(tmp_path: Path) -> None:
+    log = JsonLines(tmp_path / "log.jsonl", "step")
+    good = '{"step": 1}\n{"ste\n{"step": 2}\n{"step": 2}\n\xff\n{"step": 5}\n'
+    log.path.write_text(good + 'null\n{"step": 6}\n{"step": 3}\n')
+    assert log.cut(5) == (5, 3, (2, 4, 5))
+    assert log.path.read_text() == good
+
+
+def test_a_link_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    for name in ("log.jsonl", f"spec.{os.getpid()}.tmp"):
+        (tmp_path / name).symlink_to("mine")
+    with pytest.raises(WriteError, match=r"log\.jsonl: Too many levels of symbolic links"):
+        JsonLines(tmp_path / "log.jsonl", "step").append({"step": 1})
+    write_atomic(tmp_path / "spec", b"new")
+    assert (tmp_path / "spec").read_bytes() == b"new"
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
 def test_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:
-    assert JsonLines(tmp_path / "log.jsonl", "step").cut(5) == 0
+    assert JsonLines(tmp_path / "log.jsonl", "step").cut(5) == (0, 0, ())
     assert not (tmp_path / "log.jsonl").exists()
 
 

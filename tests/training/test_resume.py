@@ -178,11 +178,10 @@ def test_a_run_that_is_interrupted_again_and_again(tmp_path: Path) -> None:
 
 def test_a_run_that_ended_before_its_first_checkpoint_starts_anew(tmp_path: Path) -> None:
     spec, run = spec_of("adam", "cosine", ("dropout",)), make_run(tmp_path)
-    run.metrics.path.write_text('{"epoch": 1}\n')
-    run.gradients.path.write_text('{"step": 1}\n')
+    run.metrics.path.write_text("")
+    run.checkpoints.rmdir()
     trainer = make_trainer(spec, run=run)
     assert trainer.resume() == [f"{run.path} has no checkpoint yet; it starts from the beginning"]
-    assert run.metrics.path.read_text() == run.gradients.path.read_text() == ""
     assert end(trainer) == end(make_trainer(spec))
 
 
@@ -216,6 +215,21 @@ def test_resuming_tells_of_epochs_that_the_log_has_lost(tmp_path: Path) -> None:
     trainer = make_trainer(spec, run=run)
     assert trainer.resume() == [f"{run.metrics.path}: lines of earlier epochs are missing"]
     assert end(trainer) == end(make_trainer(spec))
+
+
+def test_resuming_tells_of_lines_that_somebody_else_wrote(tmp_path: Path) -> None:
+    spec, run = spec_of("adam", "cosine", ()), make_run(tmp_path)
+    make_trainer(spec, run=run, listeners=[InterruptAt(13)]).train()
+    first, second = run.metrics.path.read_text().splitlines(keepends=True)
+    run.metrics.path.write_text(f"{first}mine\n{second}")
+    trainer = make_trainer(spec, run=run)
+    strange = f"{run.metrics.path}:2: not a line of this log; it is left as it is"
+    assert trainer.resume() == [strange]
+    assert run.metrics.path.read_text() == f"{first}mine\n{second}"
+    run.metrics.path.write_text(second)
+    assert make_trainer(spec, run=run).resume() == [
+        f"{run.metrics.path}: lines of earlier epochs are missing"
+    ]
 
 
 def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:

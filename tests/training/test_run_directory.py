@@ -176,12 +176,52 @@ def test_a_damaged_last_checkpoint_falls_back_and_says_so(tmp_path: Path) -> Non
     run.retire_damaged()
     run.save_last({"steps": 3, "best": None})
     assert run.load_last()[0]["steps"] == 3
-    run.last.unlink()  # a crash between two renames: nothing is damaged
-    assert run.load_last() == ({"format": 1, "steps": 1, "best": None}, [])
+    run.last.unlink()  # somebody, or a crash between two renames
+    tree, notes = run.load_last()
+    assert tree == {"format": 1, "steps": 1, "best": None}
+    used = "there is no such checkpoint; the checkpoint before it is used"
+    assert notes == [f"{run.last}: {used}"]
 
     run.previous.write_bytes(b"")
-    with pytest.raises(CheckpointError, match="damaged"):
+    with pytest.raises(CheckpointError, match=r"previous\.npz: the checkpoint is damaged"):
         run.load_last()
+    run.previous.unlink()
+    with pytest.raises(CheckpointError, match=r"last\.npz: there is no such checkpoint$"):
+        run.load_last()
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "gradients.jsonl", "checkpoints"])
+def test_what_a_link_points_to_is_not_changed(tmp_path: Path, name: str) -> None:
+    run = make_run(tmp_path)
+    make_trainer(make_spec(), run=run).train()
+    outside, content = tmp_path / "outside", tmp_path / "outside" / "last.npz.42.tmp"
+    if name == "checkpoints":
+        run.checkpoints.rename(outside)
+        content.write_text("mine")
+    else:
+        content = outside
+        outside.write_text('{"epoch": 1, "step": 1}\nmine')
+        (run.path / name).unlink(missing_ok=True)
+    (run.path / name).symlink_to(outside)
+    before = content.read_text()
+    with pytest.raises(CheckpointError, match=rf"{name}: is a symbolic link"):
+        make_trainer(make_spec(), run=run).resume()
+    assert content.read_text() == before
+
+
+@pytest.mark.parametrize("log", ["metrics", "gradients"])
+@pytest.mark.parametrize("folder", [True, False])
+def test_a_history_without_checkpoints_is_not_begun_anew(
+    tmp_path: Path, log: str, folder: bool
+) -> None:
+    run = make_run(tmp_path)
+    path = getattr(run, log).path
+    path.write_text('{"epoch": 1, "step": 1}\n')
+    if not folder:
+        run.checkpoints.rmdir()
+    with pytest.raises(CheckpointError, match="the checkpoints of this run are gone"):
+        make_trainer(make_spec(), run=run).resume()
+    assert path.read_text() == '{"epoch": 1, "step": 1}\n'
 
 
 def test_nothing_is_put_aside_where_there_is_no_checkpoint(tmp_path: Path) -> None:
