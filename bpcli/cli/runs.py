@@ -19,6 +19,7 @@ from bpcli.spec import dump_spec, load_spec, resolve_paths
 from bpcli.spec.model import Spec
 from bpcli.training import RunDirectory, Trainer, check_resumable, describe_environment
 from bpcli.training.checkpoint import of_this_run, restore_network
+from bpcli.training.records import BEST_WEIGHTS, LAST_WEIGHTS
 from bpcli.training.resuming import refuse_another_spec
 
 
@@ -88,9 +89,10 @@ def open_trained(path: Path, layers: Mapping[str, type] | None) -> Trained:
     preparation = _preparation(run)
     network = network_for(spec, preparation.description())
     tree, notes = run.load_weights()
-    with of_this_run(tree):
+    best = "epoch" in tree
+    with of_this_run(tree, BEST_WEIGHTS if best else LAST_WEIGHTS):
         restore_network(network, tree["network"])
-        epoch = tree["epoch"] if "epoch" in tree else tree["epochs"]
+    epoch = tree["epoch" if best else "epochs"]
     return Trained(spec, run, preparation, network, epoch, tree["steps"], notes)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from bpcli.diagnosis.kinds import Range
 from bpcli.diagnosis.statistics import Array, mean, share_beyond
 from bpcli.network.sums import column_sums
+from bpcli.training.checkpoint import check_alike
 
 _VALUES, _FEWEST, _MOST = 8192, 16, 64  # looked at for shares and means: enough for two digits
 _WINDOW = 512  # examples that a unit must have been silent on to count as dead
@@ -57,7 +58,11 @@ class Activity:
     def state(self) -> dict[str, Any]:
         return {"share": self.share, "seen": self.seen, "now": self.now, "before": self.before}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any], units: int) -> None:
+        """Takes up what :meth:`state` gave; raises ValueError unless it was of as many units."""
+        for active in (state["now"], state["before"]):
+            if active is not None:
+                check_alike(np.zeros(units, bool), active)
         self.share, self.seen = state["share"], state["seen"]
         self.now, self.before = state["now"], state["before"]
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Collection, Mapping
+from types import NoneType
 from typing import Any
+
+import numpy as np
 
 from bpcli.diagnosis.activity import ActivationShares, sample_mean
 from bpcli.diagnosis.extremes import Extremes
@@ -19,6 +22,7 @@ from bpcli.diagnosis.sampling import ParameterSample
 from bpcli.diagnosis.statistics import Array, bare_norm, count_non_finite
 from bpcli.network import Network, Node
 from bpcli.network.cost import multiply_adds
+from bpcli.training.records import Count, problem
 
 FIRST_STEPS = 10  # recorded one by one: what goes wrong often does so at once
 LINES = 500  # about as many lines a run, however long it is
@@ -29,6 +33,13 @@ _RENEWED = 4  # steps, or more, between those that add to figures over several s
 _RECENT = 20  # steps whose losses say where the loss is now
 
 Figures = dict[str, Any]
+
+_FLOAT = (int, float)
+_ACTIVITY = {"share": (NoneType, float), "seen": Count, "now": (NoneType, np.ndarray),
+             "before": (NoneType, np.ndarray)}  # fmt: skip
+_SEEN = {"sizes": [_FLOAT], "next": Count, "renewal": Count, "activations": {str: _ACTIVITY},
+         "sample": {"gradient_mean": np.ndarray, "noise": [[_FLOAT]]}}  # fmt: skip
+_STATE = {"extremes": {str: [_FLOAT]}, "losses": [_FLOAT], "seen": {str: object}}
 
 
 class Recorder:
@@ -205,17 +216,23 @@ class Recorder:
     def restore(self, network: Network, state: Mapping[str, Any]) -> None:
         """Goes on from where :meth:`state` was taken; raises KeyError or ValueError on another
         network's."""
-        self.extremes.ranges = dict(state["extremes"])
+        wrong, seen = problem(state, _STATE), state["seen"]
+        if seen and wrong is None:
+            wrong = problem(seen, _SEEN, "seen")
+        if wrong is not None:
+            raise ValueError(wrong)
+        extremes = state["extremes"].items()
+        self.extremes.ranges = {name: [low, high] for name, (low, high) in extremes}
         self.losses.extend(state["losses"])
-        seen = state["seen"]
         if seen:
             self.attach(network)
             self.sizes = dict(zip(self.parameters, seen["sizes"], strict=True))
             self.next, self.renewal = seen["next"], seen["renewal"]
             self.sample.restore(seen["sample"])
             self.noise = self.sample.noise()
-            for number, activation in enumerate(self.activations.values()):
-                activation.activity.restore(seen["activations"][str(number)])
+            units = {node.layer.path: node.output_shape[-1] for node in network.nodes}
+            for number, (path, activation) in enumerate(self.activations.items()):
+                activation.activity.restore(seen["activations"][str(number)], units[path])
 
 
 def _power_of_4(step: int) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 
 from bpcli.diagnosis.statistics import Array
 from bpcli.network.parameters import Layout
+from bpcli.training.checkpoint import check_alike
 
 _SAMPLE = 1024  # elements of a parameter: its noise is then right to about a twentieth
 _DECAY = 0.9  # of the running means of the gradient: about ten records
@@ -100,6 +101,8 @@ class ParameterSample:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes up what :meth:`state` gave; raises ValueError on another network's."""
+        check_alike(self.gradient_mean, state["gradient_mean"])
         self.gradient_mean[...] = state["gradient_mean"]
         for layer, (square, weight) in zip(self.layers.values(), state["noise"], strict=True):
             layer.noise = _Noise(square, weight)

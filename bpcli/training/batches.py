@@ -58,6 +58,13 @@ class Batches:
         """To the start of a new epoch."""
         self.position = 0
 
+    def _is_order(self, order: Array | None) -> bool:
+        """Whether this epoch could have it: all examples, or none where nothing is shuffled."""
+        if order is None or self.order is None:
+            return order is self.order
+        alike = (order.shape, order.dtype) == (self.order.shape, self.order.dtype)
+        return alike and np.array_equal(np.sort(order), np.sort(self.order))
+
     def state(self) -> Tree:
         return {
             "position": self.position,
@@ -66,5 +73,12 @@ class Batches:
         }
 
     def restore(self, state: Tree) -> None:
-        self.position, self.order = state["position"], state["order"]
+        """Takes up what :meth:`state` gave; raises ValueError where an epoch cannot go on so."""
+        self.position, order = state["position"], state["order"]
+        if self._is_order(order):
+            self.order = order
+        elif self.position:  # else another is drawn before it is used
+            raise ValueError(f"its order of examples is not one of {self.size}, as the data have")
+        if self.position > self.size:
+            raise ValueError(f"it has seen {self.position} examples of {self.size}")
         restore_random(self.random, state["random"])

@@ -13,20 +13,23 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EFBIG
 from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
-from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 from numpy.lib import format as npy
 
 from bpcli.errors import CheckpointError
+from bpcli.memory import format_bytes, physical_memory
 from bpcli.network import Network
 from bpcli.training.files import write_atomic
 from bpcli.training.reading import open_file
-from bpcli.training.records import CHECKPOINT, problem
+from bpcli.training.records import problem
 
+Array = np.ndarray[Any, Any]
 Tree = dict[str, Any]  # str -> array, plain value, or another tree
 FORMAT = 1
 _VALUES = "checkpoint.json"
@@ -50,10 +53,9 @@ def load(path: Path) -> Tree:
     try:
         tree = _from_bytes(content)
         number = tree.get("format")
-    except (
-        BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError,
-        RuntimeError,  # too deep, encrypted, or of a kind that zipfile cannot read
-    ) as error:  # fmt: skip
+    except MemoryError:
+        raise
+    except Exception as error:  # a digest is easily made: zipfile, json and NumPy raise all kinds
         raise _damaged(path, str(error)) from None
     if not isinstance(number, int) or number != FORMAT:
         raise CheckpointError(
@@ -64,11 +66,11 @@ def load(path: Path) -> Tree:
 
 
 @contextmanager
-def of_this_run(tree: Tree | None = None) -> Iterator[None]:
-    """While a tree or a part of one is put back: what does not fit raises CheckpointError, as the
+def of_this_run(tree: Any, shape: Any) -> Iterator[None]:
+    """While a tree of that shape is put back: what does not fit raises CheckpointError, as the
     digest only tells that a checkpoint is whole."""
     try:
-        wrong = problem(tree, CHECKPOINT) if tree is not None else None
+        wrong = problem(tree, shape)
         if wrong is not None:
             raise ValueError(wrong)
         yield
@@ -99,7 +101,7 @@ def _checked(path: Path, name: Path) -> bytes:
     """What the file holds, if its digest says that it is whole."""
     try:
         with open_file(path) as file:
-            content = file.read() if _ends_in_a_digest(file) else b""
+            content = file.read() if _may_be_ours(file) else b""
     except FileNotFoundError:
         raise CheckpointError(f"{name}: there is no such checkpoint") from None
     except OSError as error:
@@ -110,9 +112,11 @@ def _checked(path: Path, name: Path) -> bytes:
     return content
 
 
-def _ends_in_a_digest(file: BinaryIO) -> bool:
-    """Looked at first: what is none of ours may be larger than memory."""
+def _may_be_ours(file: BinaryIO) -> bool:
+    """Whether it ends in a digest and came from a memory like this one; looked at first."""
     size = file.seek(0, SEEK_END)
+    if size > physical_memory():
+        raise OSError(EFBIG, f"holds {format_bytes(size)}, more than this machine's memory")
     file.seek(max(0, size - _TAIL))
     ends = file.read(len(_DIGEST)) == _DIGEST
     file.seek(0)
@@ -125,9 +129,11 @@ def _damaged(path: Path, reason: str) -> CheckpointError:
 
 def _from_bytes(content: bytes) -> Tree:
     with ZipFile(BytesIO(content)) as archive:
-        for entry in archive.infolist():
-            if entry.compress_type != ZIP_STORED or entry.file_size > len(content):
-                raise ValueError(f"the entry {entry.filename} is compressed")
+        entries = archive.infolist()
+        if any(entry.compress_type != ZIP_STORED for entry in entries):
+            raise ValueError("its entries are compressed")
+        if sum(entry.file_size for entry in entries) > len(content):
+            raise ValueError("its entries overlap")
         tree: Tree = json.loads(archive.read(_VALUES))
         for name in archive.namelist():
             if name != _VALUES:
@@ -135,7 +141,7 @@ def _from_bytes(content: bytes) -> Tree:
     return tree
 
 
-def _array(content: bytes) -> np.ndarray[Any, Any]:
+def _array(content: bytes) -> Array:
     """One .npy entry; its size is held against its header before an array is made."""
     buffer = BytesIO(content)
     version = npy.read_magic(buffer)
@@ -174,6 +180,12 @@ def network_tree(network: Network) -> Tree:
 
 def restore_network(network: Network, tree: Tree) -> None:
     """Gives the network what :func:`network_tree` kept; raises CheckpointError if it is another."""
+    check_network(network, tree)
+    network.parameters.vector[...], network.state.vector[...] = tree["parameters"], tree["state"]
+
+
+def check_network(network: Network, tree: Tree) -> None:
+    """Raises CheckpointError unless :func:`network_tree` kept the tree of such a network."""
     own = network_tree(network)
     for name, shape, other in zip(own["names"], own["shapes"], _slots(tree), strict=False):
         if (name, shape) != other:
@@ -183,7 +195,15 @@ def restore_network(network: Network, tree: Tree) -> None:
     for vector in ("parameters", "state"):
         if tree[vector].dtype != own[vector].dtype:
             raise _other_network(f"{own[vector].dtype} numbers", f"{tree[vector].dtype}")
-        own[vector][...] = tree[vector]
+        check_alike(own[vector], tree[vector])
+
+
+def check_alike(own: Array, kept: Array) -> None:
+    """Raises ValueError unless both have one shape and dtype; NumPy would broadcast and convert."""
+    if (own.shape, own.dtype) != (kept.shape, kept.dtype):
+        raise ValueError(
+            f"expected {own.dtype} numbers of shape {own.shape}, received {kept.dtype} {kept.shape}"
+        )
 
 
 def _slots(tree: Tree) -> Iterator[tuple[str, list[int]]]:

@@ -18,7 +18,7 @@ class Kept(NamedTuple):
     """What a file of lines holds after :meth:`JsonLines.cut`."""
 
     last: int = 0  # the key of its last line, 0 if there is none
-    count: int = 0  # of its lines
+    lines: int = 0
     strange: tuple[int, ...] = ()  # the numbers, from 1, of those between that are not ours
 
 
@@ -85,7 +85,7 @@ class JsonLines:
             if found is None or found <= kept.last:
                 strange.append(number)
             else:
-                kept, size = Kept(found, kept.count + 1, tuple(strange)), end
+                kept, size = Kept(found, kept.lines + 1, tuple(strange)), end
         return kept, size
 
 

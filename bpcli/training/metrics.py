@@ -71,7 +71,7 @@ class Accuracy:
     def state(self) -> dict[str, Any]:
         return {"right": self.right, "total": self.total}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any], shape: tuple[int, ...]) -> None:
         self.right, self.total = state["right"], state["total"]
 
 
@@ -140,11 +140,16 @@ class Deviation:
             state["outputs"], state["targets"] = self._waiting()
         return state
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any], shape: tuple[int, ...]) -> None:
+        columns = math.prod(shape) if state["count"] else 0
+        if state["sums"].shape != (4, columns) or state["sums"].dtype != np.float64:
+            raise ValueError(f"its sums of errors are not of {columns} columns")
         self.count, self.sums = state["count"], state["sums"].copy()
         if "outputs" in state:
-            self.waiting = [(state["outputs"], state["targets"])]
-            self.rows_waiting = len(state["outputs"])
+            outputs, targets = state["outputs"], state["targets"]
+            if outputs.shape != targets.shape or outputs.shape[1:] != shape:
+                raise ValueError(f"its outputs and targets are not of shape {shape}")
+            self.waiting, self.rows_waiting = [(outputs, targets)], len(outputs)
 
 
 class Meter:
@@ -184,9 +189,11 @@ class Meter:
     def state(self) -> dict[str, Any]:
         return {"loss": self.loss, "examples": self.examples, "metric": self.metric.state()}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any], shape: tuple[int, ...]) -> None:
+        """Takes up what :meth:`state` gave, of a network whose outputs have this shape; raises
+        KeyError or ValueError on another's."""
         self.loss, self.examples = state["loss"], state["examples"]
-        self.metric.restore(state["metric"])
+        self.metric.restore(state["metric"], shape)
 
 
 def evaluate(

@@ -3,7 +3,8 @@ edited it, or written it with another version.
 
 A shape is a type or several; a list of one shape for a list of any length; a mapping from keys to
 shapes, where those that end in ``?`` may be absent and others may be there besides, or from `str`
-to the one shape that every value has. Numbers are no booleans, and whole ones have 64 bits.
+to the one shape that every value has. Numbers are no booleans, and whole ones have 64 bits; a
+``Count`` is one that is not negative.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+import numpy as np
+
 from bpcli.training.reading import lines
+
+
+class Count(int):
+    """In a shape: a whole number from 0."""
+
 
 NUMBER = (int, float, NoneType)  # null: not finite
 FIGURES = {str: NUMBER}
@@ -26,8 +34,26 @@ SUMMARY = {
 ENVIRONMENT = {"blas?": {"threads?": (int, NoneType)}, "seeds?": {str: object}}
 EPOCH = {"epoch": int, "step": int, "learning_rate": NUMBER, "train": FIGURES,
          "validation?": FIGURES}  # fmt: skip
-CHECKPOINT = {
-    "network": {"names": [str], "shapes": [[int]]}, "steps": int, "epoch?": int, "epochs?": int,
+_ARRAY, _FLOAT, _RANDOM = np.ndarray, (int, float), {"state": str}
+_NETWORK = {"parameters": _ARRAY, "state": _ARRAY, "names": [str], "shapes": [[Count]]}
+# what best.npz holds, and what of a whole checkpoint is enough to use its weights
+BEST_WEIGHTS = {"network": _NETWORK, "epoch": Count, "steps": Count, "value": _FLOAT, "metric": str}
+LAST_WEIGHTS = {"network": _NETWORK, "epochs": Count, "steps": Count}
+CHECKPOINT = LAST_WEIGHTS | {
+    "stepper": {
+        "steps": Count, "learning_rate": _FLOAT, "dropout": _RANDOM,
+        "batches": {"position": Count, "order": (NoneType, _ARRAY), "random": _RANDOM},
+        "optimizer": {"steps": Count, "moments": {str: _ARRAY}},
+        "schedule": {"best?": (NoneType, int, float), "waited?": Count, "plateaus?": Count},
+    },
+    "meter": {
+        "loss": _FLOAT, "examples": Count,
+        "metric": {"right?": Count, "total?": Count, "count?": Count, "sums?": _ARRAY,
+                   "outputs?": _ARRAY, "targets?": _ARRAY},
+    },
+    "patience": (NoneType, {"reference": (NoneType, int, float), "waited": Count}),
+    "best": (NoneType, BEST_WEIGHTS),
+    "recorder?": {str: object},
 }  # fmt: skip
 HISTOGRAM = {"exponent": int, "counts": [int]}
 STEP = {"step": int, "loss?": NUMBER,
@@ -70,12 +96,15 @@ def fitting(path: Path, shape: Any) -> Iterator[dict[str, Any]]:
         return
 
 
-_NAMES = {int: "a whole number", float: "a number", str: "a text", object: "a value"}
+_NAMES = {int: "a whole number", Count: "a whole number from 0", float: "a number", str: "a text",
+          object: "a value", np.ndarray: "an array"}  # fmt: skip
 
 
 def _is(value: Any, kind: type) -> bool:
     if isinstance(value, bool):
         return kind is object
+    if kind is Count:
+        return isinstance(value, int) and 0 <= value < 1 << 63
     return isinstance(value, kind) and (not isinstance(value, int) or abs(value) < 1 << 63)
 
 
@@ -92,5 +121,5 @@ def _inside(place: str, key: str) -> str:
 
 
 def _expected(what: str, value: Any, place: str) -> str:
-    received = f"received {json.dumps(value)!s:.40}"
+    received = f"received {json.dumps(value, default=lambda _: 'an array')!s:.40}"
     return f"`{place}` must be {what}, {received}" if place else f"must be {what}, {received}"

@@ -13,7 +13,7 @@ from bpcli.network.network import LARGE, streams
 from bpcli.optimization import clip, make_optimizer, make_schedule, norm
 from bpcli.spec.model import Spec
 from bpcli.training.batches import Batches, Rows
-from bpcli.training.checkpoint import Tree, random_state, restore_random
+from bpcli.training.checkpoint import Tree, check_alike, random_state, restore_random
 from bpcli.training.events import NonFinite, Recorder
 from bpcli.training.metrics import Array
 from bpcli.training.screening import NonFiniteError, Search, all_finite, first_in
@@ -187,12 +187,20 @@ class Stepper:
         }
 
     def restore(self, state: Tree) -> None:
+        """Takes up what :meth:`state` gave; raises ValueError or KeyError on another run's."""
+        optimizer, moments = state["optimizer"], state["optimizer"]["moments"]
+        if state["steps"] > self.total_steps or optimizer["steps"] != state["steps"]:
+            raise ValueError(
+                f"it has made {state['steps']} steps and {optimizer['steps']} of the optimizer, "
+                f"this run has {self.total_steps}"
+            )
         self.steps, self.learning_rate = state["steps"], state["learning_rate"]
         self.batches.restore(state["batches"])
         restore_random(self.dropout, state["dropout"])
-        self.optimizer.steps = state["optimizer"]["steps"]
+        self.optimizer.steps = self.steps
         for name, moment in self.optimizer.state.items():
-            moment[...] = state["optimizer"]["moments"][name]
+            check_alike(moment, moments[name])
+            moment[...] = moments[name]
         self.schedule.restore(state["schedule"])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bpcli.network import Network
 from bpcli.spec.model import EarlyStopping
-from bpcli.training.checkpoint import Tree, network_tree, restore_network
+from bpcli.training.checkpoint import Tree, check_network, network_tree, restore_network
 from bpcli.training.metrics import LARGER_IS_BETTER, Figures
 
 Parts = Mapping[str, Figures]  # "train", "validation" -> figures
@@ -61,6 +61,12 @@ class Best:
             "metric": self.tree["metric"],
             "value": self.tree["value"],
         }
+
+    def restore(self, tree: Tree | None, network: Network) -> None:
+        """Takes up the ``tree`` of another one; raises CheckpointError on another network's."""
+        if tree is not None:
+            check_network(network, tree["network"])
+        self.tree = tree
 
     def put_into(self, network: Network) -> None:
         """Gives the network the best weights, if there are any."""

@@ -26,6 +26,7 @@ from bpcli.training.events import (
 from bpcli.training.interruption import signals_to
 from bpcli.training.log import RunLog
 from bpcli.training.metrics import Figures, Meter, Targets, evaluate
+from bpcli.training.records import CHECKPOINT
 from bpcli.training.run_directory import RunDirectory
 from bpcli.training.screening import NonFiniteError
 from bpcli.training.stepper import Stepper
@@ -302,15 +303,17 @@ class Trainer:
 
     def restore(self, tree: Tree) -> None:
         """Puts everything where :meth:`state` found it; raises CheckpointError on another run's."""
-        with of_this_run(tree):
+        with of_this_run(tree, CHECKPOINT):
             restore_network(self.network, tree["network"])
             self.stepper.restore(tree["stepper"])
-            self.meter.restore(tree["meter"])
+            self.meter.restore(tree["meter"], self.network.nodes[-1].output_shape)
             if self.patience is not None:
                 self.patience.restore(tree["patience"])
             if self.best is not None:
-                self.best.tree = tree["best"]
-            self.epochs = tree["epochs"]
+                self.best.restore(tree["best"], self.network)
+            self.epochs, epochs = tree["epochs"], self.spec.training.epochs
+            if self.epochs > epochs:
+                raise ValueError(f"it has made {self.epochs} epochs, this run has {epochs}")
             self._recorded = tree.get("recorder", {})
         self._resumed = True
 
@@ -318,7 +321,7 @@ class Trainer:
         """A recorder comes after the checkpoint was read: it is none of the run's own."""
         if self.recorder is None or not self._recorded:
             return
-        with of_this_run():
+        with of_this_run(self._recorded, object):
             self.recorder.restore(self.network, self._recorded)
         self._recorded = {}
 
@@ -347,9 +350,9 @@ class Trainer:
         others. ``recorded``: whether there must be gradients."""
         notes = []
         metrics, gradients = run.metrics.cut(self.epochs), run.gradients.cut(self.stepper.steps)
-        if metrics.count < self.epochs:
+        if metrics.lines < self.epochs:
             notes.append(f"{run.metrics.path}: lines of earlier epochs are missing")
-        if recorded and self.stepper.steps and not gradients.count:
+        if recorded and self.stepper.steps and not gradients.lines:
             notes.append(f"{run.gradients.path}: the lines of earlier steps are missing")
         for log, kept in ((run.metrics, metrics), (run.gradients, gradients)):
             places = ", ".join(f"{log.path}:{number}" for number in kept.strange[:3])

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import copy
 import random
+import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bpcli.training import checkpoint
+from bpcli.cli.parameters import SpecRequest
+from bpcli.cli.runs import begin
+from bpcli.diagnosis.recorder import Recorder
+from bpcli.training import Listener, StepEvent, Trainer, checkpoint
 from reliability.fuzz import ODD, a_run, say
 
 Place = tuple[str, ...]
@@ -66,11 +71,121 @@ def test_forged_checkpoints_are_used_or_refused(tmp_path: Path, number: int) -> 
             (run / "checkpoints" / "best.npz").unlink()
         for name in ("summary.json", "metrics.jsonl", "gradients.jsonl"):
             (run / name).write_bytes(files[name])
-        command = chance.choice((("evaluate",), ("train", "--resume", "--quiet")))
+        command = chance.choice((("evaluate",), ("train", "--quiet", "--resume")))
         if command[0] == "train":
             (run / "summary.json").unlink()
         code, message = say(*command, run)
         assert code in (0, 1, 2, 3), message
+
+
+INTERRUPTED = """\
+name: a
+data: {{{data}, split: {{validation: 0.2}}}}
+network: [{{dense: 4}}, {activation}, {{dropout: 0.2}}, {{dense: 3}}, {activation},
+  {{dense: {outputs}}}]
+loss: {loss}
+optimizer: {optimizer}
+schedule: {schedule}
+training: {{epochs: 4, batch_size: 8, accumulate: {accumulate},
+  early_stopping: {{metric: validation.loss, patience: 2}}}}
+"""
+KINDS = {
+    "classes": {
+        "data": "generate: {circles: {samples: 60}}", "activation": "relu", "outputs": 2,
+        "loss": "cross_entropy", "optimizer": "adam", "schedule": "{plateau: {patience: 1}}",
+        "accumulate": 1,
+    },
+    "numbers": {
+        "data": "path: a.csv, target: [y, z]", "activation": "tanh", "outputs": 2, "accumulate": 2,
+        "loss": "mse", "optimizer": "{sgd: {momentum: 0.9}}",
+        "schedule": "{exponential: {factor: 0.5, every: 2}}",
+    },
+}  # fmt: skip
+
+
+class Stop(Listener):
+    """Ends a run in the middle of its second epoch, when there is something in all that is kept."""
+
+    def started(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+
+    def stepped(self, step: StepEvent) -> None:
+        if step.epoch == 2 and step.step % self.trainer.stepper.steps_per_epoch == 2:
+            self.trainer.interrupt(2)
+
+
+def interrupted(folder: Path, kind: str) -> Path:
+    spec = folder / "a.yaml"
+    spec.write_text(INTERRUPTED.format(**KINDS[kind]))
+    rows = np.random.default_rng(0).standard_normal((60, 4)).round(3)
+    table = "".join(",".join(map(str, row)) + "\n" for row in rows.tolist())
+    (folder / "a.csv").write_text(f"x,w,y,z\n{table}")
+    training = begin(SpecRequest(str(spec)), folder)
+    trainer = training.trainer
+    assert trainer is not None
+    trainer.recorder = Recorder(trainer.stepper.total_steps)
+    trainer.listen(Stop())
+    assert trainer.train().reason == "interrupted"
+    (training.run.path / "summary.json").unlink()
+    return training.run.path
+
+
+def every_forgery(good: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """(what was done, the checkpoint): each value left out, and each replaced by each odd one."""
+    for *above, name in places(good):
+        place = ".".join((*above, name))
+        for number, odd in enumerate((None, *SUBSTITUTES)):
+            tree = copy.deepcopy(good)
+            inside = tree
+            for each in above:
+                inside = inside[each]
+            value = inside.pop(name)
+            with suppress(ValueError, TypeError, IndexError):  # what cannot be done to the value
+                if number:
+                    inside[name] = odd(value) if callable(odd) else odd
+                yield f"{place} {number}", checkpoint._to_bytes(tree)
+
+
+def as_array(value: Any) -> Any:
+    if not isinstance(value, np.ndarray):
+        raise TypeError
+    return value
+
+
+SUBSTITUTES = (
+    *ODD, 3, 2**31, 2**62, 2**63 - 1, -(2**62), -(2**63), np.zeros(3), np.zeros((2, 2)),
+    np.array(["a"]), [0.5], [[1, 2]], [1.0, 2.0, 3.0], {"now": None}, np.ones(0),
+    lambda value: as_array(value)[:-1], lambda value: as_array(value).reshape(1, -1),
+    lambda value: as_array(value).astype(np.int64), lambda value: as_array(value).astype(complex),
+    lambda value: as_array(value) * np.nan, lambda value: as_array(value) * 0 - 7,
+    lambda value: as_array(value).reshape(-1)[0], lambda value: as_array(value).astype("f4") * 1e30,
+    lambda value: value[:-1], lambda value: [*value, *value], lambda value: value + 1,
+    lambda value: -value, lambda value: value * 1.5,
+)  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("share", [0.02, pytest.param(1.0, marks=pytest.mark.slow)])
+def test_whatever_stands_in_a_value_s_place_is_used_or_refused(
+    tmp_path: Path, kind: str, share: float
+) -> None:
+    run = interrupted(tmp_path, kind)
+    files = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    good = checkpoint.load(run / "checkpoints" / "last.npz")
+    chance, broken = random.Random(5), []
+    for done, content in every_forgery(good):
+        if chance.random() > share:
+            continue
+        shutil.rmtree(run)
+        (run / "checkpoints").mkdir(parents=True)
+        for path, whole in files.items():
+            path.write_bytes(content if path.suffix == ".npz" else whole)
+        for command in (("evaluate",), ("train", "--quiet", "--resume")):
+            code, message = say(*command, run)
+            if code not in (0, 1, 2, 3):
+                broken.append(f"{done}: {message.splitlines()[0]}")
+    assert not broken, "\n".join(broken)
 
 
 def test_one_that_is_no_mapping_is_damaged(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import hashlib
 import io
 import zipfile
@@ -100,6 +102,8 @@ VALUES = b'{"format": 1}'
         {"checkpoint.json": VALUES, "a.npy": npy(np.zeros(3), (2, 0))},
         {"a.npy": npy(np.zeros(3))},
         {"checkpoint.json": b"{"},
+        {"checkpoint.json": b'{"format": 1, "a": 2}', "a.b.npy": npy(np.zeros(3))},
+        {"checkpoint.json": VALUES, "a.npy": npy(np.zeros(3)), "a.b.npy": npy(np.zeros(3))},
         {"checkpoint.json": b"[" * 100_000},
     ],
     ids=[
@@ -110,6 +114,8 @@ VALUES = b'{"format": 1}'
         "another version",
         "no values",
         "no JSON",
+        "inside a value",
+        "inside an array",
         "deep JSON",
     ],
 )
@@ -128,6 +134,34 @@ def test_what_zipfile_cannot_read_is_damaged(tmp_path: Path, flag: int) -> None:
     path.write_bytes(body + b"sha256:" + hashlib.sha256(body).hexdigest().encode())
     with pytest.raises(CheckpointError, match="damaged"):
         checkpoint.load(path)
+
+
+def test_no_byte_of_a_header_leads_to_anything_else(tmp_path: Path) -> None:
+    path, whole = tmp_path / "last.npz", npy(np.zeros(3))
+    for place in range(len(whole) - 24):
+        for byte in b"\0\n'({[,#\\9":
+            content = whole[:place] + bytes((byte,)) + whole[place + 1 :]
+            forge(path, {"checkpoint.json": VALUES, "a.npy": content})
+            with contextlib.suppress(CheckpointError):
+                assert checkpoint.load(path)["a"].nbytes == 24
+
+
+def test_entries_do_not_share_their_bytes(tmp_path: Path) -> None:
+    """A small file could hold more arrays than memory."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("checkpoint.json", VALUES)
+        archive.writestr("a.npy", npy(np.zeros(1000)))
+        for name in "bc":
+            other = copy.copy(archive.filelist[1])
+            other.filename = f"{name}.npy"
+            archive.filelist.append(other)
+        archive.comment = bytes(71)
+    body = buffer.getvalue()[:-71]
+    digest = hashlib.sha256(body).hexdigest().encode()
+    (tmp_path / "last.npz").write_bytes(body + b"sha256:" + digest)
+    with pytest.raises(CheckpointError, match="its entries overlap"):
+        checkpoint.load(tmp_path / "last.npz")
 
 
 def test_compressed_entries_are_not_unpacked(tmp_path: Path) -> None:

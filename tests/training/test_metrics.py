@@ -91,10 +91,10 @@ def test_a_meter_goes_on_where_it_was_to_the_bit(cut: int) -> None:
         whole.add(outputs[row : row + 10], wanted[row : row + 10], 0.1 * row)
         meter = first if row < cut else second
         if row == cut:
-            second.restore(first.state())
+            second.restore(first.state(), wanted.shape[1:])
         meter.add(outputs[row : row + 10], wanted[row : row + 10], 0.1 * row)
     if cut == 3000:
-        second.restore(first.state())
+        second.restore(first.state(), wanted.shape[1:])
     assert second.figures() == whole.figures()
 
 
