@@ -10,6 +10,7 @@ import numpy as np
 from bpcli.data.sources.source import Array
 
 _BLOCK_VALUES = 1 << 20  # 8 MiB of float64: what a pass over the data holds at a time
+_LARGEST_EXPONENT = 400  # 2^±400 is about 1e±120, whose squares are numbers still
 
 
 @dataclass(frozen=True)
@@ -59,26 +60,46 @@ def blocks(count: int, columns: int) -> Iterator[slice]:
 
 
 def statistics(read: Read, count: int, columns: int) -> Statistics:
-    """Of the rows that ``read`` gives, in two passes: E[(x - mean)²] loses no digits."""
+    """Of the rows that ``read`` gives, in two passes: E[(x - mean)²] loses no digits.
+
+    Columns whose squares would overflow or vanish are taken in a unit of their own.
+    """
     total, present = np.zeros(columns), np.zeros(columns)
     least, greatest = np.full(columns, np.inf), np.full(columns, -np.inf)
     for rows in blocks(count, columns):
         block = read(rows)
         finite = np.isfinite(block)
         present += finite.sum(axis=0)
-        total += np.where(finite, block, 0).sum(axis=0)
+        with np.errstate(over="ignore"):  # it is added anew then
+            total += np.where(finite, block, 0).sum(axis=0)
         least = np.minimum(least, np.where(finite, block, np.inf).min(axis=0))
         greatest = np.maximum(greatest, np.where(finite, block, -np.inf).max(axis=0))
+    unit, in_units = _units(least, greatest), read
+    if unit.any():
+
+        def in_units(rows: slice) -> Array:
+            return np.ldexp(read(rows), -unit)
+
+        parts = (in_units(rows) for rows in blocks(count, columns))
+        total = sum(np.where(np.isfinite(part), part, 0).sum(axis=0) for part in parts)
     mean = total / np.maximum(present, 1)
-    constant = least >= greatest
-    mean = np.where(constant & (present > 0), least, mean)  # exactly, so that it becomes 0
+    # of a constant column exactly, so that it becomes 0
+    mean = np.where((least >= greatest) & (present > 0), np.ldexp(least, -unit), mean)
     squares = np.zeros(columns)
     for rows in blocks(count, columns):
-        block = read(rows)
+        block = in_units(rows)
         block -= mean
         block[~np.isfinite(block)] = 0
         squares += np.einsum("ij,ij->j", block, block)
-    return Statistics(mean, np.sqrt(squares / max(count, 1)), least, greatest)
+    deviation = np.sqrt(squares / max(count, 1))
+    return Statistics(np.ldexp(mean, unit), np.ldexp(deviation, unit), least, greatest)
+
+
+def _units(least: Array, greatest: Array) -> Array:
+    """Exponents of 2, whose powers change no digit: 0 for any but the oddest columns."""
+    largest = np.maximum(np.abs(least), np.abs(greatest))
+    exponent = np.frexp(np.where(np.isfinite(largest), largest, 0.0))[1]
+    return np.where(np.abs(exponent) > _LARGEST_EXPONENT, exponent, 0)
 
 
 def fit_scaling(scale: str | float, found: Statistics | None, columns: int) -> Scaling:

@@ -29,6 +29,7 @@ from bpcli.data.sources.source import Array, RawTargets, RowsOf, Shape, TargetHe
 from bpcli.errors import DataError
 from bpcli.spec.model import Spec
 
+_LEAST = 1e-150  # of numeric targets, and 1 / the largest
 FEW = 20  # classes that are never too many
 NUMERIC_LOSSES = ("mse", "mae", "huber")
 INDEX, ONE_HOT, SWITCH, FLAGS, NUMBERS = "index", "one_hot", "switch", "flags", "numbers"
@@ -98,6 +99,7 @@ class Targets:
                 f"numeric target(s) {', '.join(self.names[:5])} as in training, received "
                 f"{'text' if raw.words is not None else values.shape[1]}"
             )
+        _check_size(values)
         with np.errstate(over="ignore"):
             prepared = self.scaling.apply(values.astype(np.float64)).astype(self.dtype)
         if not np.isfinite(prepared).all():
@@ -332,6 +334,20 @@ _CHECKS = {
     FLAGS: _check_flags_of,
     NUMBERS: _check_numbers,
 }
+
+
+def _check_size(values: Array) -> None:
+    """Errors are squared in the units of the data, which must neither overflow nor vanish."""
+    largest = np.abs(values).max(axis=0, initial=0).astype(np.float64)
+    odd = largest[
+        ((largest > 1 / _LEAST) | (largest < _LEAST)) & (largest > 0) & np.isfinite(largest)
+    ]
+    if odd.size:
+        raise OptionError(
+            "target",
+            f"targets of {odd[0]:.0e} cannot be measured, as their squares are no numbers; give "
+            "them in another unit",
+        )
 
 
 def _flat(raw: RawTargets) -> Array:

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bpcli.errors import DataError
 from bpcli.spec import options
 from bpcli.spec.data import DataOptions
 from bpcli.spec.model import Spec
@@ -62,11 +63,23 @@ def _resolved(source: Any, folder: Path) -> Any:
     if source.path is None:  # else they are names in an .npz
         files += ["inputs", "targets"]
     absolute = {
-        file: str((folder / getattr(source, file)).resolve())
+        file: _absolute(folder / getattr(source, file))
         for file in files
         if getattr(source, file) is not None
     }
     return dataclasses.replace(source, **absolute)
+
+
+def _absolute(path: Path) -> str:
+    absolute = str(path.resolve())
+    try:
+        absolute.encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{absolute}: the name is not UTF-8, so that no spec can hold it; rename the file or "
+            "its folder"
+        ) from None
+    return absolute
 
 
 def plain_value(value: Any, kind: Kind, *, full: bool = False) -> Any:

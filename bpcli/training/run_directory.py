@@ -10,12 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bpcli.errors import CheckpointError
+from bpcli.errors import CheckpointError, DataError
 from bpcli.training import checkpoint, records
 from bpcli.training.checkpoint import Tree
 from bpcli.training.files import could_not_write, sweep, to_json, write_atomic
 from bpcli.training.json_lines import JsonLines
-from bpcli.training.reading import read_text
+from bpcli.training.reading import LARGEST_DOCUMENT, read_text
 
 _FINISHED = ("finished", "early_stopping")
 _LONGEST_NAME = 100  # bytes; file systems allow 255, paths not always more
@@ -80,9 +80,16 @@ class RunDirectory:
     def begin(
         self, spec_text: str, environment: dict[str, Any], preparation: dict[str, Any]
     ) -> None:
-        """Writes what a run is, before its first step."""
+        """Writes what a run is, before its first step; raises DataError where it could not be
+        read again."""
+        kept = _json(preparation)
+        if len(kept) > LARGEST_DOCUMENT:
+            raise DataError(
+                f"what a run keeps of its inputs takes {len(kept) >> 20} MB here, of which at most "
+                f"{LARGEST_DOCUMENT >> 20} MB are read again; choose columns with `features:`"
+            )
         write_atomic(self.environment, _json(environment))
-        write_atomic(self.preparation, _json(preparation))
+        write_atomic(self.preparation, kept)
         write_atomic(self.spec, spec_text.encode())
 
     def discard(self) -> None:

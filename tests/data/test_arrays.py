@@ -111,6 +111,24 @@ def test_an_archive_that_unpacks_to_far_more(tmp_path: Path) -> None:
     refused_cheaply(tmp_path, "refused, .* unpack to", path="a.npz")
 
 
+@pytest.mark.parametrize("method", ["ZIP_DEFLATED", "ZIP_BZIP2", "ZIP_LZMA"])
+def test_an_archive_that_lies_about_what_is_packed(tmp_path: Path, method: str) -> None:
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w", getattr(zipfile, method)) as archive:
+        for name in ("x.npy", "y.npy"):
+            with archive.open(name, "w") as file:
+                file.write(npy_header((200 << 20,), "|i1"))
+                for _ in range(200):
+                    file.write(bytes(1 << 20))
+    content = bytearray(path.read_bytes())
+    place = content.find(b"PK\x01\x02")
+    while place >= 0:  # in the central directory, which is what zipfile believes
+        content[place + 20 : place + 24] = struct.pack("<I", 1 << 30)
+        place = content.find(b"PK\x01\x02", place + 1)
+    path.write_bytes(content)
+    refused_cheaply(tmp_path, "refused, .* unpack to|NumPy does not use", path="a.npz")
+
+
 def test_a_pair_that_declares_more_than_it_holds(tmp_path: Path) -> None:
     (tmp_path / "x.npy").write_bytes(npy_header((10**12, 10)) + bytes(800))
     np.save(tmp_path / "y.npy", Y)

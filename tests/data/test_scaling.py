@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,26 @@ def test_a_large_offset_costs_no_digits() -> None:
     matrix = 1e9 + np.arange(1000.0).reshape(-1, 1) % 7
     found = statistics(lambda rows: matrix[rows].copy(), *matrix.shape)
     assert found.deviation[0] == pytest.approx(matrix.std(), rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e155, 1e200, 1e306, 1e-155, 1e-200, 1e-300])
+def test_columns_of_any_size_are_scaled(size: float) -> None:
+    """Their squares would overflow or vanish, and with them the deviation."""
+    matrix = np.array([[1.0], [2.0], [4.0], [np.nan], [9.0]])
+    found = statistics(lambda rows: matrix[rows] * [size, 1.0], 5, 2)
+    assert found.mean[0] == pytest.approx(4 * size, rel=1e-14, abs=0)
+    # the missing one counts as the mean: (9 + 4 + 0 + 0 + 25) / 5
+    assert found.deviation[0] == pytest.approx(math.sqrt(7.6) * size, rel=1e-14, abs=0)
+    for scale in ("standard", "minmax"):
+        scaled = fit_scaling(scale, found, 2).apply(matrix * [size, 1.0])
+        np.testing.assert_allclose(scaled[:, 0], scaled[:, 1], rtol=1e-13)
+
+
+def test_sums_beyond_the_largest_number_are_no_matter() -> None:
+    matrix = np.full((1000, 1), 1.5e308)
+    matrix[::2] = 0.5e308
+    found = statistics(lambda rows: matrix[rows].copy(), 1000, 1)
+    assert (found.mean[0], found.deviation[0]) == pytest.approx((1e308, 0.5e308), rel=1e-14)
 
 
 TABLE = "a,b,c,t\n" + "".join(f"{n},{n * n},5.1,{n % 2}\n" for n in range(20))

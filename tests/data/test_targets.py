@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -163,3 +164,17 @@ def test_outputs_must_be_what_the_targets_ask_for(
     with pytest.raises(SpecError) as caught:
         prepare(spec)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("size", ["1e200", "-3e155", "1e-200"])
+@pytest.mark.parametrize("scale", ["none", "standard"])
+def test_numbers_whose_squares_are_none_are_refused(tmp_path: Path, size: str, scale: str) -> None:
+    write(tmp_path / "a.csv", f"x,y,z\n1,0,1\n2,{size},2\n3,0,3\n")
+    found = re.escape(f"{abs(float(size)):.0e}")
+    with pytest.raises(SpecError, match=f"targets of {found} cannot be measured"):
+        load(
+            tmp_path,
+            f"path: a.csv, target: [z, y], target_scale: {scale}",
+            loss="mse",
+            network="[{dense: 2}]",
+        )

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 
+from bpcli.errors import DataError
 from bpcli.spec import dump_spec, load_spec, parse_spec, resolve_paths
 from bpcli.spec.data import DataOptions, SourceOptions
 from bpcli.spec.model import Spec
@@ -67,6 +68,12 @@ def test_what_does_not_fit_on_a_line_becomes_a_block() -> None:
     text = dump_spec(parse_spec(BASE.replace("- relu", f"- residual: [{inner}]")))
     assert "  - residual:\n      layers:\n        - dense: {units: 32, init: he_normal}\n" in text
     assert max(map(len, text.splitlines())) <= 96
+
+
+def test_a_path_that_no_text_can_hold_is_refused(tmp_path: Path) -> None:
+    spec = parse_spec("data: {path: a.csv}\nnetwork: [{dense: 3}]\nloss: mse\n")
+    with pytest.raises(DataError, match=r"the name is not UTF-8, so that no spec can hold it"):
+        resolve_paths(spec, tmp_path / "d\udcff")
 
 
 def test_data_paths_become_absolute(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bpcli.errors import CheckpointError, WriteError
+from bpcli.errors import CheckpointError, DataError, WriteError
 from bpcli.training import RunDirectory, check_resumable
 from bpcli.training.environment import blas, changes, describe_environment
 from bpcli.training.run_directory import safe_name
@@ -152,6 +152,16 @@ def test_damaged_json_is_named(tmp_path: Path) -> None:
     run.environment.write_text("[1, 2]")
     with pytest.raises(CheckpointError, match="must be an object"):
         run.read_environment()
+
+
+def test_what_could_not_be_read_again_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bpcli.training.run_directory.LARGEST_DOCUMENT", 1 << 20)
+    run = RunDirectory.create(tmp_path, "test")
+    with pytest.raises(DataError, match=r"takes 2 MB here, of which at most 1 MB are read again"):
+        run.begin("", {}, {"inputs": "x" * (2 << 20)})
+    assert not run.spec.exists()
 
 
 def test_a_missing_environment_is_an_incomplete_run(tmp_path: Path) -> None:

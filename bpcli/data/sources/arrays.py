@@ -34,6 +34,7 @@ from bpcli.data.sources.source import (
 from bpcli.errors import DataError
 
 _NUMBERS, _TEXT = "buif", "US"  # the kinds of dtypes that inputs, and targets too, may have
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _WORKING_BYTES = 4  # a value of the smaller dtype that a network trains in
 
 
@@ -84,7 +85,13 @@ class Npz(Source):
     def _array_header(self, option: str) -> ArrayHeader:
         place = f"{self.path}: array {self.keys[option]!r}"
         member = self._member(option)
-        check_expansion(self.path, member.compress_size, member.file_size)
+        if member.compress_type not in _METHODS:
+            raise DataError(
+                f"{place}: packed by a method that NumPy does not use; save it again with "
+                "np.savez or np.savez_compressed"
+            )
+        packed = min(member.compress_size, self.path.stat().st_size)  # whatever it says
+        check_expansion(self.path, packed, member.file_size)
         try:
             with (
                 reading(self.path),
