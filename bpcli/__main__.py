@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from bpcli.process import prepare
-
 
 def main() -> int:
     """Runs the command line; returns the exit code."""
-    prepare()  # before anything imports NumPy
-    from bpcli.cli.run import run
+    try:
+        from bpcli.process import prepare
+
+        prepare()  # before anything imports NumPy
+        from bpcli.cli.run import run
+    except KeyboardInterrupt:
+        return 130  # as `bpcli.cli.exit_codes` has it, which may not be there yet
 
     return run()
 

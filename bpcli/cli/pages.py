@@ -14,16 +14,27 @@ from bpcli.cli.output import Output
 if TYPE_CHECKING:
     from bpcli.report.charts import Chart
 
+
+def writable(_: click.Context, __: click.Parameter, file: str | None) -> str | None:
+    """Refuses before anything is computed what could not be written at the end."""
+    if file not in (None, "-"):
+        from bpcli.training.files import check_place
+
+        check_place(Path(file))
+    return file
+
+
 html_option = click.option(
     "--html",
     "html_file",
     metavar="FILE",
     type=click.Path(),
+    callback=writable,
     help="Write the result as a page too; - is standard output, instead of text.",
 )
 
 
-def _plot_file(_: click.Context, __: click.Parameter, file: str | None) -> Path | None:
+def _plot_file(context: click.Context, option: click.Parameter, file: str | None) -> Path | None:
     """Refuses before anything is computed what could not be drawn at the end."""
     if file is None:
         return None
@@ -34,6 +45,7 @@ def _plot_file(_: click.Context, __: click.Parameter, file: str | None) -> Path 
         raise click.UsageError(
             "--plot needs matplotlib, which is not installed; `pip install 'bpcli[plot]'` brings it"
         )
+    writable(context, option, file)
     return path
 
 

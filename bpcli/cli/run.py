@@ -21,7 +21,9 @@ from bpcli.report.text import printable
 NAME = "bpcli"
 _COMPLETE = "_BPCLI_COMPLETE"
 _NOT_WRITTEN = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF)  # click prints its help itself
-_NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
+# pathlib asks the system about a name that cannot be one, or that is nobody else's business
+_NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM)
+_NO_MORE = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)  # of files, processes, memory
 
 
 def run(arguments: Sequence[str] | None = None, environment: Environment | None = None) -> int:
@@ -54,16 +56,7 @@ def run(arguments: Sequence[str] | None = None, environment: Environment | None 
         environment.write_message(_out_of_memory(error))
         return ExitCode.USAGE
     except OSError as error:
-        if error.errno in _NO_NAME:  # pathlib asks the system about a name that cannot be one
-            name = printable(str(error.filename))
-            environment.write_message(f"Error: {name:.200}: {error.strerror}\n")
-            return ExitCode.USAGE
-        if error.errno not in _NOT_WRITTEN:
-            environment.write_message(_bug(error, environment))
-            return ExitCode.BUG
-        _drop_what_cannot_be_written()
-        environment.write_message(f"Error: could not write the results: {error.strerror}\n")
-        return ExitCode.WRITE
+        return _refused(error, environment)
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else ExitCode.PROBLEMS
     except Exception as error:
@@ -107,6 +100,20 @@ def _out_of_memory(error: MemoryError) -> str:
         f"Error: this machine has not enough memory{reason}; a smaller batch_size or network "
         "needs less\n"
     )
+
+
+def _refused(error: OSError, environment: Environment) -> ExitCode:
+    """What the system would not do, where nothing nearer to it could say more."""
+    if error.errno in _NOT_WRITTEN:
+        _drop_what_cannot_be_written()
+        environment.write_message(f"Error: could not write the results: {error.strerror}\n")
+        return ExitCode.WRITE
+    if error.errno not in (*_NO_NAME, *_NO_MORE):
+        environment.write_message(_bug(error, environment))
+        return ExitCode.BUG
+    name = f"{printable(str(error.filename)):.200}: " if error.filename is not None else ""
+    environment.write_message(f"Error: {name}{error.strerror}\n")
+    return ExitCode.WRITE if error.errno in _NO_MORE else ExitCode.USAGE
 
 
 def _bug(error: Exception, environment: Environment) -> str:

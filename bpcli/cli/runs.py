@@ -122,7 +122,7 @@ def shown_path(path: Path) -> str:
     """The path as one would type it from here."""
     try:
         relative = os.path.relpath(path)
-    except ValueError:  # another drive
+    except (ValueError, OSError):  # another drive, or the folder that one is in is gone
         return str(path)
     return str(path) if relative.startswith("..") else relative
 

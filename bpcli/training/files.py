@@ -28,9 +28,7 @@ def write_atomic(
     ``verify`` reads what was written and raises if it is not good; only then is the file put in
     place. What stood there is kept as ``previous``.
     """
-    if path.is_dir():
-        raise could_not_write(path, IsADirectoryError(EISDIR, os.strerror(EISDIR)))
-    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
+    temporary = _temporary(path)
     try:
         temporary.unlink(missing_ok=True)
         with temporary.open("xb") as file:  # anew: a link of that name is not followed
@@ -48,6 +46,23 @@ def write_atomic(
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_place(path: Path) -> None:
+    """Raises WriteError where :func:`write_atomic` would, before work is done for the content."""
+    temporary = _temporary(path)
+    try:
+        temporary.open("xb").close()
+        temporary.unlink()
+    except OSError as error:
+        raise could_not_write(path, error) from None
+
+
+def _temporary(path: Path) -> Path:
+    """Beside the path; its name is none that is too long where the path's own is not."""
+    if path.is_dir():
+        raise could_not_write(path, IsADirectoryError(EISDIR, os.strerror(EISDIR)))
+    return path.with_name(f"{path.name[:50]}.{os.getpid()}{TEMPORARY}")
 
 
 def sync_folder(folder: Path) -> None:

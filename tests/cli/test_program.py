@@ -183,3 +183,47 @@ def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, command: tuple[
     assert ended.returncode in (2, 4, 5)
     assert "Traceback" not in ended.stderr
     assert "a bug" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("diagnose", "small.yaml", "--fix"),
+        ("diagnose", "small.yaml", "--html"),
+        ("diagnose", "small.yaml", "--plot"),
+        ("report", "runs/small/1", "--html"),
+        ("predict", "runs/small/1", "--output"),
+    ],
+)
+@pytest.mark.parametrize("name", ["nowhere/a.svg", "", "a.svg", "a" * 300 + ".svg"])
+def test_what_could_not_be_written_is_refused_before_the_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], name: str
+) -> None:
+    if command[-1] == "--plot":
+        pytest.importorskip("matplotlib")
+    Path("a.svg").mkdir()
+    for work in ("bpcli.diagnosis.probe.diagnose_spec", "bpcli.training.RunDirectory.open"):
+        monkeypatch.setattr(work, lambda *_, **__: pytest.fail("work was done"))
+    ended = inside(*command, name)
+    assert ended.returncode in (2, 5)
+    assert "a bug" not in ended.stderr
+
+
+@pytest.mark.parametrize("descriptors", [9, 12])
+def test_a_system_that_gives_no_more_files_is_no_bug(folder: Path, descriptors: int) -> None:
+    limit = f'ulimit -n {descriptors}; exec "$@"'
+    arguments = command("sweep", "small.yaml", "--vary", "seed=0,1")
+    ended = subprocess.run(["sh", "-c", limit, "sh", *arguments], capture_output=True, text=True)
+    assert ended.returncode == 5
+    assert ended.stderr == "Error: Too many open files\n"
+
+
+def test_a_folder_that_is_gone_is_no_bug(folder: Path, tmp_path: Path) -> None:
+    spec, runs = tmp_path.absolute() / "small.yaml", tmp_path.absolute() / "elsewhere"
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    enter = f'cd {gone}; rmdir {gone}; exec "$@"'
+    arguments = command("train", spec, "--quiet", "--runs", runs)
+    ended = subprocess.run(["sh", "-c", enter, "sh", *arguments], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert str(runs / "small" / "1") in ended.stdout

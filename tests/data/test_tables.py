@@ -171,6 +171,12 @@ def test_reading_tens_of_thousands_of_columns_takes_time_in_proportion(tmp_path:
     assert time.process_time() - began < 15.0  # over 60 where each name is looked for among all
 
 
+def test_more_columns_than_a_table_has_are_refused_at_the_first_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "1," * 100_000 + "2\n")
+    with pytest.raises(DataError, match=r"a row of 100,001 cells, .* two \.npy files"):
+        read_table(path)
+
+
 def test_a_line_without_end(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", "1," * (9 << 20))
     with pytest.raises(DataError, match=r"over .* characters"):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bpcli.cli.output import Output
+from bpcli.cli.pages import writable
 from bpcli.cli.parameters import (
     Integer,
     Number,
@@ -29,7 +30,15 @@ _DIGITS = {"float32": 7, "float64": 15}
 @click.command()
 @run_argument
 @click.argument("given", metavar="[FILE|PROMPT]", required=False)
-@click.option("--output", "-o", "to", metavar="FILE", type=click.Path(), help="Write here.")
+@click.option(
+    "--output",
+    "-o",
+    "to",
+    metavar="FILE",
+    type=click.Path(),
+    callback=writable,
+    help="Write here.",
+)
 @click.option(
     "--format",
     "kind",

@@ -33,6 +33,7 @@ from bpcli.data.sources.source import (
 from bpcli.errors import DataError
 
 DELIMITERS = "\t;,"  # in this order: a comma may be a decimal comma beside the other two
+MOST_COLUMNS = 100_000  # take some seconds to sort out
 _HEAD_ROWS = 200
 _CHUNK_ROWS = 4096
 
@@ -133,10 +134,22 @@ class Table(Source):
     def _head(self) -> list[str]:
         with reading(self.path):
             check_table_size(self.path)
-            lines = list(itertools.islice(read_lines(self.path), _HEAD_ROWS))
+            lines: list[str] = []
+            for line in itertools.islice(read_lines(self.path), _HEAD_ROWS):
+                self._check_columns(line)
+                lines.append(line)
         if not any(line.strip() for line in lines):
             raise DataError(f"{self.path}: the file is empty")
         return lines
+
+    def _check_columns(self, line: str) -> None:
+        columns = 1 + max(map(line.count, DELIMITERS))
+        if columns > MOST_COLUMNS:
+            raise DataError(
+                f"{self.path}: a row of {columns:,} cells, tables have at most {MOST_COLUMNS:,} "
+                "columns; convert the data to two .npy files and name them with `inputs:` and "
+                "`targets:`"
+            )
 
     @cached_property
     def delimiter(self) -> str:
