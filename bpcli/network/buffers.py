@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import DTypeLike
 
 _MOST = 64  # batch shapes come and go; a layer needs only a few of them at a time
 _LINE = 64  # bytes of a line of the cache
+_thread = threading.local()
 
 
 class Buffers:
@@ -31,6 +33,16 @@ class Buffers:
             self._buffers: dict[Any, np.ndarray[Any, Any]] = {}
         self._buffers[key] = array = _aligned(key[1], np.dtype(key[2]))
         return array
+
+
+def scratch(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray[Any, Any]:
+    """An array that lives until the next scratch is asked for in the same thread: what is needed
+    only for a moment stays in the cache, and takes no memory for each layer."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory: np.ndarray[Any, Any] | None = getattr(_thread, "memory", None)
+    if memory is None or memory.size < size:
+        memory = _thread.memory = _aligned((size,), np.dtype(np.uint8))
+    return memory[:size].view(dtype).reshape(shape)
 
 
 def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:

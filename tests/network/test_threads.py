@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpcli.network import threads
+from bpcli.network.buffers import scratch
 
 MANY = 10**9  # values
 
@@ -151,3 +153,12 @@ def test_threads_keep_the_error_state_of_their_caller() -> None:
 
     with np.errstate(over="raise"):
         assert set(threads.run(kept, threads.parts(20, MANY))) == {"raise"}
+
+
+def test_scratch_is_shared_by_layers_and_not_by_threads() -> None:
+    first, second = scratch((4, 8), np.float64), scratch((3,), np.float32)
+    assert np.shares_memory(first, second)
+    assert second.ctypes.data % 64 == 0
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(scratch, (4, 8), np.float64).result()
+    assert not np.shares_memory(first, other)

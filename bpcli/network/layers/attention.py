@@ -11,6 +11,7 @@ import numpy as np
 
 from bpcli.errors import ShapeError
 from bpcli.network import threads
+from bpcli.network.buffers import scratch
 from bpcli.network.layer import Array, Declared, Layer, Shape, Views
 from bpcli.network.layers.dropout import Dropout
 from bpcli.network.layers.sequence import require_sequence
@@ -98,7 +99,7 @@ class Attention(Layer, spec.Attention):
         query, key, value = self._heads(projected, 3)
         by_projected = self.buffer("projected_gradient", projected.shape, inputs.dtype)
         by_query, by_key, by_value = self._heads(by_projected, 3)
-        by_scores = self.buffer("score_gradient", exponentials.shape, inputs.dtype)
+        by_scores = scratch(exponentials.shape, inputs.dtype)
 
         def back(part: slice) -> None:
             by_c, by_s = by_mixed[part], by_scores[part]

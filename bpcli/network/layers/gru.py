@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bpcli.network.buffers import scratch
 from bpcli.network.layer import Array, Declared, Shape, Views
 from bpcli.network.layers.recurrent import Recurrent, gate
 from bpcli.spec import layers as spec
@@ -68,18 +69,18 @@ class Gru(Recurrent, spec.Gru):
         rows, _, gates, _, _ = cache
         backward_weights = self.backward_weights(parameters)
         steps, count, units = hidden.shape
-        by_proposal = self.buffer("by_proposal", hidden.shape, hidden.dtype)
+        by_proposal = scratch(hidden.shape, hidden.dtype)
         by_state = self.buffer("by_state", (3, count, units), hidden.dtype)
         delta = self.buffer("delta", (steps, count, 3 * units), hidden.dtype)
         gates_delta = self.by_gate(delta)
-        scratch = self.buffer("scratch", (count, units), hidden.dtype)
+        kept = self.buffer("kept", (count, units), hidden.dtype)
         for t in reversed(range(steps)):
             self._local_derivatives(cache, t, by_proposal[t], by_state)
             np.multiply(by_state, hidden[t], out=gates_delta[:, t])
             if t > 0:
                 self.send_back(gates_delta[:, t], backward_weights, hidden[t - 1])
-                np.multiply(hidden[t], gates[t, 1], out=scratch)
-                np.add(hidden[t - 1], scratch, out=hidden[t - 1])
+                np.multiply(hidden[t], gates[t, 1], out=kept)
+                np.add(hidden[t - 1], kept, out=hidden[t - 1])
         with_input, with_state = _split(rows, units)
         flat = delta.reshape(-1, 3 * units)
         self.write_gradients(RECURRENT, with_state, flat, gradients)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bpcli.errors import ShapeError
+from bpcli.network.buffers import scratch
 from bpcli.network.layer import Array, Declared, Layer, Shape, Views
 from bpcli.network.sums import column_sums, row_products, row_sums
 from bpcli.spec import layers as spec
@@ -138,7 +139,7 @@ class LayerNorm(Normalization, spec.LayerNorm):
         self._affine_backward(n, delta, gradients)
         if not self.needs_input_gradient:
             return None
-        g = np.multiply(delta, parameters["scale"], out=self._rows_buffer("g", output_gradient))
+        g = np.multiply(delta, parameters["scale"], out=scratch(delta.shape, delta.dtype))
         input_gradient = self.buffer("input_gradient", shape, n.dtype)
         rows = input_gradient.reshape(n.shape)
         np.multiply(n, row_products(g, n)[:, np.newaxis] / features, out=rows)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import DTypeLike
 
+from bpcli.network.buffers import scratch
 from bpcli.network.layer import Array
 from bpcli.network.layers.windows import Axis
 
@@ -20,7 +21,7 @@ _SHORT = 8  # values that lie side by side in the input; for fewer a copy costs 
 class Patches:
     """Every window of an input (examples, *axes, channels) as a row of size · channels values.
 
-    The rows come in blocks that fit the processor's cache, made in memory that is used again.
+    The rows come in blocks that fit the processor's cache, in memory that all layers share.
     Where a window's last axis is short, as in grey images, a block is laid out by columns. With
     ``one`` each row ends in a 1, which a bias multiplies.
     """
@@ -45,24 +46,25 @@ class Patches:
         sliding = sliding_window_view(padded, self.sizes, spatial)
         strided = sliding[:, *(slice(None, None, axis.stride) for axis in axes)]
         self.windows = np.moveaxis(strided, len(axes) + 1, -1)  # the channels last
-        places = self.examples * self.rows * math.prod(counts[1:])
-        self.memory = np.empty(places * self.width, dtype)
+        self.places = self.examples * self.rows * math.prod(counts[1:])
 
     def blocks(self, inputs: Array) -> Iterator[tuple[Any, Array]]:
-        """(where, matrix): the matrix has the windows of output[where], one a row."""
+        """(where, matrix): the matrix has the windows of output[where], one a row, until the next
+        one is asked for."""
+        memory = scratch((self.places * self.width,), inputs.dtype)
         for start in range(0, len(inputs), self.examples):
             chosen = inputs[start : start + self.examples, *self.source]
             self.inside[: len(chosen)] = chosen
             for top in range(0, self.depth, self.rows):
                 where = slice(start, start + len(chosen)), slice(top, top + self.rows)
-                yield where, self._matrix(self.windows[: len(chosen), where[1]])
+                yield where, self._matrix(self.windows[: len(chosen), where[1]], memory)
 
-    def _matrix(self, windows: Array) -> Array:
+    def _matrix(self, windows: Array, memory: Array) -> Array:
         """A copy of the windows (*places, *size, channels) in the shape (places, width)."""
         places = windows.shape[: -len(self.sizes) - 1]
         window = windows.shape[len(places) :]
         count = math.prod(places)
-        memory = self.memory[: count * self.width]
+        memory = memory[: count * self.width]
         if self.by_columns:
             matrix = memory.reshape(self.width, count).T
             columns = matrix.T[: self.values].reshape(*window, *places)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from bpcli.network import threads
+from bpcli.network.buffers import scratch
 from bpcli.network.initializers import per_block
 from bpcli.network.layer import Array, Declared, Layer, Shape, Views
 from bpcli.network.layers.sequence import require_sequence
@@ -98,7 +99,7 @@ class Recurrent(Layer, RecurrentOptions):
         self.hidden_gradients = hidden
         if not self.needs_input_gradient:
             return None
-        by_time = self.buffer("input_gradient_by_time", (time, count, features), dtype)
+        by_time = scratch((time, count, features), dtype)
         threads.matmul(delta, parameters["weight"].T, out=by_time.reshape(-1, features))
         input_gradient = self.buffer("input_gradient", (count, time, features), dtype)
         np.copyto(input_gradient, by_time.swapaxes(0, 1))
