@@ -132,7 +132,8 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read: {reason}") from None
     lines = []
     for number, text in texts:
         parsed = _parsed(path, number, text, last=number == texts[-1][0])
