@@ -159,12 +159,12 @@ def _edited(template: Template, spec: Spec, changes: list[Change], file: str) ->
 
 def _write(text: str, template: Template, file: str) -> None:
     from bpcli.spec.load import load_spec
-    from bpcli.training.files import write_atomic
+    from bpcli.training.files import write_result
 
     def verify(path: Path) -> None:
         load_spec(path, layers=template.layers)
 
-    write_atomic(Path(file), text.encode("utf-8"), verify=verify)
+    write_result(Path(file), text.encode("utf-8"), verify=verify)
 
 
 def _show(report: Document, diff: str, file: str, output: Output) -> None:

@@ -83,6 +83,6 @@ def write_plot(path: Path, charts: Sequence[Chart], title: str) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    from bpcli.training.files import write_atomic
+    from bpcli.training.files import write_result
 
-    write_atomic(path, content)
+    write_result(path, content)

@@ -66,7 +66,12 @@ def go_on(request: SpecRequest, path: Path) -> Training:
     dataset = load_data(spec, _preparation(run))
     warnings = check_resumable(run, None, _environment(run.read_spec(), spec, dataset))
     trainer = Trainer(spec, dataset, network_on(spec, dataset), run=run)
-    return Training(spec, run, dataset, trainer, warnings + trainer.resume())
+    try:
+        notes = trainer.resume()
+    except CheckpointError as error:  # what changed may be why
+        reasons = [warning.partition(";")[0] for warning in warnings]
+        raise CheckpointError("; ".join([str(error), *reasons])) from None
+    return Training(spec, run, dataset, trainer, warnings + notes)
 
 
 @dataclass(frozen=True)

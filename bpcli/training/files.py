@@ -48,14 +48,38 @@ def write_atomic(
             temporary.unlink(missing_ok=True)
 
 
+def write_result(
+    path: Path, content: bytes, *, verify: Callable[[Path], object] = lambda path: None
+) -> None:
+    """Writes a file that a user named: a link stays one, and a device or pipe what it is."""
+    if not _is_special(path):
+        write_atomic(_behind_links(path), content, verify=verify)
+        return
+    try:
+        with path.open("wb") as file:
+            file.write(content)
+    except OSError as error:
+        raise could_not_write(path, error) from None
+
+
 def check_place(path: Path) -> None:
-    """Raises WriteError where :func:`write_atomic` would, before work is done for the content."""
-    temporary = _temporary(path)
+    """Raises WriteError where :func:`write_result` would, before work is done for the content."""
+    if _is_special(path):
+        return
+    temporary = _temporary(_behind_links(path))
     try:
         temporary.open("xb").close()
         temporary.unlink()
     except OSError as error:
         raise could_not_write(path, error) from None
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _behind_links(path: Path) -> Path:
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _temporary(path: Path) -> Path:

@@ -189,11 +189,10 @@ class Stepper:
     def restore(self, state: Tree) -> None:
         """Takes up what :meth:`state` gave; raises ValueError or KeyError on another run's."""
         optimizer, moments = state["optimizer"], state["optimizer"]["moments"]
-        if state["steps"] > self.total_steps or optimizer["steps"] != state["steps"]:
-            raise ValueError(
-                f"it has made {state['steps']} steps and {optimizer['steps']} of the optimizer, "
-                f"this run has {self.total_steps}"
-            )
+        if state["steps"] > self.total_steps:
+            raise ValueError(f"it has made {state['steps']} steps, this run has {self.total_steps}")
+        if optimizer["steps"] != state["steps"]:
+            raise ValueError(f"its optimizer has made {optimizer['steps']} steps")
         self.steps, self.learning_rate = state["steps"], state["learning_rate"]
         self.batches.restore(state["batches"])
         restore_random(self.dropout, state["dropout"])

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from training.support import InterruptAt
 
 from bpcli.cli.commands.train import _exit_code
+from bpcli.cli.parameters import SpecRequest
+from bpcli.cli.runs import begin
 from bpcli.diagnosis.finding import Finding
 from bpcli.training import Outcome
 from bpcli.training.checkpoint import load
@@ -183,6 +186,22 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(folder: Pat
     assert inside("train", "small.yaml", "-q").returncode == 0
     resumed, whole = last_weights(run), last_weights(folder / "runs/small/2")
     assert resumed.tobytes() == whole.tobytes()
+
+
+def test_data_that_lost_rows_are_named_where_a_run_cannot_go_on(folder: Path) -> None:
+    table = folder / "a.csv"
+    table.write_text("x,y\n" + "".join(f"{n},{n}\n" for n in range(40)))
+    spec = LONG.replace("{generate: {blobs: {samples: 60, classes: 3}}", "{path: a.csv")
+    spec = spec.replace("cross_entropy", "mse").replace("{dense: 3}", "{dense: 1}")
+    training = begin(SpecRequest(str(write_spec(folder, spec))), folder / "runs")
+    assert training.trainer is not None
+    training.trainer.listen(InterruptAt(2))  # in the middle of an epoch
+    training.trainer.train()
+    table.write_text("x,y\n" + "".join(f"{n},{n}\n" for n in range(30)))
+    ended = inside("train", "--resume", training.run.path)
+    assert ended.returncode == 2
+    assert "its order of examples is not one of 18" in ended.stderr
+    assert "the data changed since the run began" in ended.stderr
 
 
 def test_two_processes_do_not_train_in_one_run(folder: Path) -> None:

@@ -6,12 +6,13 @@ import errno
 import json
 import math
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from bpcli.errors import WriteError
-from bpcli.training.files import sweep, to_json, write_atomic
+from bpcli.training.files import check_place, sweep, to_json, write_atomic, write_result
 from bpcli.training.json_lines import JsonLines
 
 
@@ -81,6 +82,29 @@ def test_a_link_is_not_written_through(tmp_path: Path) -> None:
     write_atomic(tmp_path / "spec", b"new")
     assert (tmp_path / "spec").read_bytes() == b"new"
     assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_result_leaves_links_devices_and_pipes_what_they_are(tmp_path: Path) -> None:
+    link, pipe, device = tmp_path / "link", tmp_path / "pipe", tmp_path / "device"
+    link.symlink_to("file")
+    os.mkfifo(pipe)
+    device.symlink_to(os.devnull)
+    with ThreadPoolExecutor(1) as pool:
+        received = pool.submit(pipe.read_bytes)
+        for path in (link, pipe, device):
+            check_place(path)
+            write_result(path, b"result")
+    assert received.result() == (tmp_path / "file").read_bytes() == link.read_bytes() == b"result"
+    assert link.is_symlink()
+    assert pipe.is_fifo()
+    assert device.is_char_device()
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_device_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "full").symlink_to("/dev/full")
+    with pytest.raises(WriteError, match=r"could not write .*full: No space left on device"):
+        write_result(tmp_path / "full", b"result")
 
 
 def test_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:

@@ -164,12 +164,12 @@ def _write_on(
 
 
 def _deliver(text: str, to: str | None, output: Output, what: str) -> None:
-    from bpcli.training.files import write_atomic
+    from bpcli.training.files import write_result
 
     if to is None:
         output.write(text)
     else:
-        write_atomic(Path(to), text.encode())
+        write_result(Path(to), text.encode())
         output.say(f"{what} in {to}")
 
 
