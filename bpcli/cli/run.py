@@ -60,6 +60,9 @@ def run(arguments: Sequence[str] | None = None, environment: Environment | None 
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else ExitCode.PROBLEMS
     except Exception as error:
+        if _by_interrupt(error):
+            environment.write_message("\ninterrupted\n")
+            return ExitCode.INTERRUPTED
         own = _in_layers_file(error)
         environment.write_message(_explain(own) if own else _bug(error, environment))
         return own.exit_code if own else ExitCode.BUG
@@ -92,6 +95,14 @@ def _in_layers_file(error: Exception) -> BpcliError | None:
     from bpcli.layers_file import explanation
 
     return explanation(error)
+
+
+def _by_interrupt(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind it: where it comes while a class is made, Python up to 3.11 raises a
+    RuntimeError for it, and NumPy an ImportError while it is imported."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _out_of_memory(error: MemoryError) -> str:

@@ -9,7 +9,7 @@ that of its whole file.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -82,6 +82,8 @@ def load_sequence(
         windows = windows_of(spec.data)
         assert windows is not None
         training = np.arange(*bounds["train"])
+        if windows.rows(True) > len(training):  # before anything takes memory for a long horizon
+            raise _too_short(windows, spec.data.sequence_length is not None, "train", bounds)
         if spec.data.sequence_length is not None:
             preparation = _fit_text(spec, examples, windows)
         else:
@@ -90,7 +92,8 @@ def load_sequence(
     parts = {name: _part(preparation, rows, bound) for name, bound in bounds.items()}
     for name, part in parts.items():
         if not len(part):
-            raise _too_short(preparation, f"the {name} part", bounds[name])
+            assert preparation.windows is not None
+            raise _too_short(preparation.windows, preparation.characters is not None, name, bounds)
     return preparation, parts
 
 
@@ -102,35 +105,37 @@ def read_sequence(preparation: Preparation, examples: Examples, missing: str | N
         windows = preparation.windows
         assert windows is not None
         needed = windows.rows(rows.targets is not None)
+        text = preparation.characters is not None
         raise OptionError(
             "path",
-            f"{examples.source.name} has {len(examples):,} {_unit(preparation)}, an example takes "
-            f"{needed:,}{_whole(preparation)}; give it more",
+            f"{examples.source.name} has {len(examples):,} {_unit(text)}, an example takes "
+            f"{needed:,}{_whole(text)}; give it more",
         )
     return part
 
 
-def _too_short(preparation: Preparation, place: str, bound: tuple[int, int]) -> OptionError:
-    windows = preparation.windows
-    assert windows is not None
+def _too_short(
+    windows: Windows, text: bool, name: str, bounds: Mapping[str, tuple[int, int]]
+) -> OptionError:
+    first, end = bounds[name]
+    size, unit, whole = f"{end - first:,}", _unit(text), _whole(text)
     option, others = "sequence_length", ""
-    if preparation.characters is None:
+    if not text:
         option, others = "window", " or `horizon`" if windows.asked > 1 else ""
     message = (
-        f"{place} has {bound[1] - bound[0]:,} {_unit(preparation)}, an example takes "
-        f"{windows.rows(True):,}{_whole(preparation)}; give it more, or make "
-        f"`{option}`{others} shorter"
+        f"the {name} part has {size} {unit}, an example takes {windows.rows(True):,}{whole}; give "
+        f"it more, or make `{option}`{others} shorter"
     )
     return OptionError("horizon" if others and windows.asked > windows.length else option, message)
 
 
-def _unit(preparation: Preparation) -> str:
-    return "rows" if preparation.characters is None else "characters"
+def _unit(text: bool) -> str:
+    return "characters" if text else "rows"
 
 
-def _whole(preparation: Preparation) -> str:
+def _whole(text: bool) -> str:
     """A text has no gaps."""
-    return " without gaps" if preparation.characters is None else ""
+    return "" if text else " without gaps"
 
 
 # fitting

@@ -52,10 +52,10 @@ def write_result(
     path: Path, content: bytes, *, verify: Callable[[Path], object] = lambda path: None
 ) -> None:
     """Writes a file that a user named: a link stays one, and a device or pipe what it is."""
-    if not _is_special(path):
-        write_atomic(_behind_links(path), content, verify=verify)
-        return
     try:
+        if not _is_special(path):
+            write_atomic(_behind_links(path), content, verify=verify)
+            return
         with path.open("wb") as file:
             file.write(content)
     except OSError as error:
@@ -64,10 +64,10 @@ def write_result(
 
 def check_place(path: Path) -> None:
     """Raises WriteError where :func:`write_result` would, before work is done for the content."""
-    if _is_special(path):
-        return
-    temporary = _temporary(_behind_links(path))
     try:
+        if _is_special(path):
+            return
+        temporary = _temporary(_behind_links(path))
         temporary.open("xb").close()
         temporary.unlink()
     except OSError as error:

@@ -218,6 +218,17 @@ def test_a_system_that_gives_no_more_files_is_no_bug(folder: Path, descriptors: 
     assert ended.stderr == "Error: Too many open files\n"
 
 
+def test_ctrl_c_while_a_module_is_imported_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def command() -> None:
+        raise RuntimeError("Error calling __set_name__") from KeyboardInterrupt()
+
+    monkeypatch.setattr(
+        group_module, "import_module", lambda name: SimpleNamespace(command=command)
+    )
+    assert inside("schema").returncode == ExitCode.INTERRUPTED
+
+
 def test_a_folder_that_is_gone_is_no_bug(folder: Path, tmp_path: Path) -> None:
     spec, runs = tmp_path.absolute() / "small.yaml", tmp_path.absolute() / "elsewhere"
     gone = tmp_path / "gone"

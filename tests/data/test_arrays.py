@@ -129,6 +129,28 @@ def test_an_archive_that_lies_about_what_is_packed(tmp_path: Path, method: str) 
     refused_cheaply(tmp_path, "refused, .* unpack to|NumPy does not use", path="a.npz")
 
 
+def test_texts_without_a_character_take_no_memory(tmp_path: Path) -> None:
+    """However many there are, they fill the file."""
+    np.save(tmp_path / "x.npy", X)
+    (tmp_path / "y.npy").write_bytes(npy_header((len(X), 10**8), "<U0"))
+    refused_cheaply(tmp_path, "texts without a character", inputs="x.npy", targets="y.npy")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_an_archive_whose_array_ends_early(tmp_path: Path, method: int) -> None:
+    path, array = tmp_path / "a.npz", npy_header((50, 3000))
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("x.npy", array + bytes(600))
+        archive.writestr("y.npy", npy_header((50,)) + bytes(400))
+    content = bytearray(path.read_bytes())
+    size = struct.pack("<I", len(array) + 50 * 3000 * 8)
+    place = content.find(b"PK\x01\x02")  # the first entry in the central directory
+    content[22:26] = content[place + 24 : place + 28] = size
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.npz: .*(damaged|unpack)"):
+        read(tmp_path, path="a.npz")
+
+
 def test_a_pair_that_declares_more_than_it_holds(tmp_path: Path) -> None:
     (tmp_path / "x.npy").write_bytes(npy_header((10**12, 10)) + bytes(800))
     np.save(tmp_path / "y.npy", Y)

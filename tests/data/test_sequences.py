@@ -417,3 +417,14 @@ def test_a_forecast_needs_a_window_alone(tmp_path: Path) -> None:
     for targets, needed in ((False, 4), (True, 6)):
         with pytest.raises(DataError, match=rf"new\.csv has 3 rows, an example takes {needed} wit"):
             read_part(spec, kept, tmp_path / "new.csv", targets=targets)
+
+
+def test_a_horizon_beyond_the_data_takes_no_memory(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", "y\n1\n2\n3\n4\n")
+    with pytest.raises(SpecError, match="4 rows, an example takes 100,000,000,000,001 without"):
+        load(
+            tmp_path,
+            "path: a.csv, target: y, window: 1, horizon: 100000000000000",
+            loss="mse",
+            network="[flatten, {dense: 1}]",
+        )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bpcli.data.sources import OptionError, open_source, table
+from bpcli.data.sources.table import Table
 from bpcli.errors import DataError
 from bpcli.spec.data import SourceOptions
 
@@ -169,6 +170,28 @@ def test_reading_tens_of_thousands_of_columns_takes_time_in_proportion(tmp_path:
     began = time.process_time()
     assert len(read_table(path).inputs) == columns - 1
     assert time.process_time() - began < 15.0  # over 60 where each name is looked for among all
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [("{}.5", "1,234"), ("{},5", "1.234")], ids=["points", "commas"]
+)
+def test_decimal_points_and_commas_do_not_mix_however_far_apart(
+    tmp_path: Path, first: str, then: str
+) -> None:
+    """Cells are read 4,096 rows at a time."""
+    rows = "".join(f"{first.format(n)};1\n" for n in range(4096))
+    path = write(tmp_path / "t.csv", f"a;y\n{rows}7;2\n{then};2\n")
+    with pytest.raises(
+        DataError, match=rf"t\.csv:4099: column 'a' holds numbers, received '{then}'"
+    ):
+        read_table(path)
+
+
+def test_an_empty_cell_of_a_single_column_is_missing(tmp_path: Path) -> None:
+    """A series that closed its gaps would be another one; a blank line is none."""
+    path = write(tmp_path / "t.csv", '  \nv\n1\n""\n\n3\n')
+    values = Table(path, target="v", series=True).read().inputs[0].values
+    np.testing.assert_array_equal(values, [1, np.nan, 3])
 
 
 def test_more_columns_than_a_table_has_are_refused_at_the_first_line(tmp_path: Path) -> None:

@@ -80,7 +80,10 @@ class Npz(Source):
             zipfile.ZipFile(self.path) as archive,
             archive.open(self._member(option)) as file,
         ):
-            return np.asarray(npy.read_array(file, allow_pickle=False))
+            try:
+                return np.asarray(npy.read_array(file, allow_pickle=False))
+            except ValueError as error:  # less than its headers say
+                raise DataError(f"{self.path}: damaged or cut short ({error})") from None
 
     def _array_header(self, option: str) -> ArrayHeader:
         place = f"{self.path}: array {self.keys[option]!r}"
@@ -189,6 +192,8 @@ def read_header(file: IO[bytes], place: str, option: str, size: int) -> ArrayHea
     if dtype.kind not in allowed:
         what = "pickled objects" if dtype.hasobject else f"values of dtype {dtype}"
         raise DataError(f"{place}: expected numbers, received {what}; they are not read")
+    if not dtype.itemsize:
+        raise DataError(f"{place}: expected values, received texts without a character")
     if not shape or min(shape) < 1:
         raise DataError(f"{place}: expected an example a row, received the shape {shape}")
     declared, held = math.prod(shape) * dtype.itemsize, size - file.tell()

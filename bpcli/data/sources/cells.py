@@ -40,6 +40,7 @@ class GrowingColumn:
     is_text: bool | None  # None: not known yet
     decimal_comma: bool
     numbers: list[Array] = field(default_factory=list)
+    marks: set[str] = field(default_factory=set)  # "." and ",", as its numbers have them
     codes: list[int] = field(default_factory=list)
     words: dict[str, int] = field(default_factory=dict)
 
@@ -48,7 +49,7 @@ class GrowingColumn:
             self._add_words(cells)
             return
         try:
-            self.numbers.append(_parse(cells, self.decimal_comma))
+            self.numbers.append(_parse(cells, self.decimal_comma, self.marks))
         except OddCell:
             if self.is_text is False or not self._mostly_words(cells):
                 raise
@@ -94,22 +95,32 @@ def is_missing(cell: str) -> bool:
     return cell.strip().lower() in MISSING
 
 
-def _parse(cells: Sequence[str], decimal_comma: bool) -> Array:
-    """The cells as numbers, NaN where missing; raises OddCell at the first that is neither."""
+def _parse(cells: Sequence[str], decimal_comma: bool, before: set[str]) -> Array:
+    """The cells as numbers, NaN where missing; raises OddCell at the first that is neither.
+
+    ``before`` are the decimal marks of the cells before, to which it adds those of these: points
+    and commas in one column are no decimal marks both.
+    """
+    text = "".join(cells)
+    marks = before | {mark for mark in ".," if decimal_comma and mark in text}
+    mixed = len(marks) > 1
     try:
-        if "_" not in "".join(cells):  # float("1_000") is a thousand to Python alone
-            return np.array(list(map(float, cells)))
+        if "_" not in text and not (mixed and before):  # float("1_000") is for Python alone
+            numbers = np.array(list(map(float, cells)))
+            before |= marks
+            return numbers
     except ValueError:
         pass
     numbers = np.empty(len(cells))
-    mixed = decimal_comma and any("," in cell for cell in cells) and any("." in c for c in cells)
+    odd = "." if before == {","} else ","
     for row, cell in enumerate(cells):
         try:
             numbers[row] = to_number(cell, decimal_comma)
         except ValueError:
             raise OddCell(row, cell) from None
-        if mixed and "," in cell:
+        if mixed and odd in cell:
             raise OddCell(row, cell)
+    before |= marks
     return numbers
 
 

@@ -274,8 +274,14 @@ class Table(Source):
             read_lines(self.path), delimiter=self.delimiter, skipinitialspace=True, strict=True
         )
         try:
-            rows = ((reader.line_num, row) for row in reader if _holds_something(row))
-            yield from itertools.islice(rows, 1 if self.has_header else 0, None)
+            single = len(self.names) == 1  # then an empty cell is a row of its own
+            rows: Iterator[tuple[int, Row]] = (
+                (reader.line_num, row) for row in reader if row and (single or row != [""])
+            )
+            if self.has_header:
+                rows = itertools.dropwhile(lambda row: not _holds_something(row[1]), rows)
+                next(rows, None)
+            yield from rows
         except csv.Error as error:
             raise DataError(
                 f"{self.path}:{reader.line_num}: not a row of a table ({error}); "
