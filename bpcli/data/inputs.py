@@ -65,14 +65,14 @@ class Inputs:
         else:
             prepared = np.empty((count, source.shape[1]), dtype)
         for part in blocks(count, source.shape[1]):
-            chosen = part if rows is None else rows[part]
-            with np.errstate(over="ignore"):  # found right below
-                prepared[part] = self.finish(source[chosen])
-            self._check_codes(prepared[part], f"{examples.source.name}: ")
-            if dtype == np.float32 and not np.isfinite(prepared[part]).all():
+            block = source[part if rows is None else rows[part]]
+            self._check_codes(block, f"{examples.source.name}: ")
+            with np.errstate(over="ignore", invalid="ignore"):  # found right below
+                prepared[part] = self.finish(block)
+            if not np.isfinite(prepared[part]).all():
+                other = " or use `dtype: float64`" if dtype == np.float32 else " by another number"
                 raise DataError(
-                    f"{examples.source.name}: values too large for float32; scale the inputs or "
-                    "use `dtype: float64`"
+                    f"{examples.source.name}: values too large for {dtype}; scale the inputs{other}"
                 )
         return prepared.reshape(-1, *self.shape)
 
@@ -93,10 +93,12 @@ class Inputs:
             return self.finish(block).astype(self.dtype).reshape(-1, *self.shape)
 
     def _check_codes(self, block: Array, name: str) -> None:
-        if self.codes is None or (block.min() >= 0 and block.max() < self.codes):
+        if self.codes is None:
             return
-        wrong = block.max() if block.max() >= self.codes else block.min()
-        raise DataError(f"{name}holds the code {wrong:g}; training had codes 0 to {self.codes - 1}")
+        known = (block >= 0) & (block < self.codes) & (block % 1 == 0)
+        if not known.all():
+            wrong, last = block[~known][0], self.codes - 1
+            raise DataError(f"{name}holds the code {wrong:g}; training had codes 0 to {last}")
 
     def matrix(self, examples: Examples, *, strict: bool = True) -> Array:
         """The examples as rows of numbers, before filling and scaling; checks what they are.

@@ -29,6 +29,7 @@ from bpcli.data.sources.source import Array, RawTargets, RowsOf, Shape, TargetHe
 from bpcli.errors import DataError
 from bpcli.spec.model import Spec
 
+_NOT_COUNTED = 1 << 53  # from here on a float has no place for every whole number
 _LEAST = 1e-150  # of numeric targets, and 1 / the largest
 FEW = 20  # classes that are never too many
 NUMERIC_LOSSES = ("mse", "mae", "huber")
@@ -104,7 +105,9 @@ class Targets:
             prepared = self.scaling.apply(values.astype(np.float64)).astype(self.dtype)
         if not np.isfinite(prepared).all():
             raise OptionError(
-                "target_scale", "targets too large for float32; scale them or use `dtype: float64`"
+                "target_scale",
+                f"targets too large for {self.dtype}; scale them"
+                + (" or use `dtype: float64`" if self.dtype == "float32" else " by another number"),
             )
         return prepared.reshape(-1, *self.shape)
 
@@ -244,6 +247,8 @@ def distinct(raw: RawTargets) -> tuple[list[str], Array]:
 
 
 def _number_name(value: float | bool) -> str:
+    if isinstance(value, int):
+        return str(int(value))  # of any size
     number = float(value)
     return str(int(number)) if number.is_integer() else repr(number)
 
@@ -271,6 +276,12 @@ def _check_classes(
             "training part",
         )
     numeric = raw.words is None and np.asarray(raw.values).dtype.kind == "f"
+    if numeric and np.abs(raw.values).max() >= _NOT_COUNTED:
+        raise OptionError(
+            "target",
+            f"{spec.loss.name} takes classes; {name!r} has numbers from {_NOT_COUNTED:,} on, several "
+            "of which are one as they are read; write them as words",
+        )
     fractions = numeric and any(not float(c).is_integer() for c in classes)
     if len(classes) > FEW and (fractions or 2 * len(classes) > raw.values.size):
         cure = "for numbers use `loss: mse`" if raw.words is None else "is it a name, not a class?"

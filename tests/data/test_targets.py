@@ -178,3 +178,19 @@ def test_numbers_whose_squares_are_none_are_refused(tmp_path: Path, size: str, s
             loss="mse",
             network="[{dense: 2}]",
         )
+
+
+def test_whole_numbers_and_bytes_of_any_kind_are_classes_of_their_own(tmp_path: Path) -> None:
+    large = [2**53, 2**53 + 1, 2**53, 2**53 + 1]
+    for labels, names in (
+        (large, (str(2**53), str(2**53 + 1))),
+        ([b"\xe9", b"\xe8", b"\xe9", b"\xe8"], ("\\xe8", "\\xe9")),
+    ):
+        np.savez(tmp_path / "a.npz", x=np.arange(8.0).reshape(4, 2), y=labels)
+        assert load(tmp_path, "path: a.npz").preparation.targets.classes == names
+
+
+def test_classes_that_a_float_cannot_tell_apart_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", f"x,y\n1,{2**53}\n2,{2**53 + 1}\n3,{2**53 + 4}\n")
+    with pytest.raises(SpecError, match="several of which are one as they are read"):
+        load(tmp_path, "path: a.csv")

@@ -231,5 +231,7 @@ def raw_targets(name: str, values: Array) -> RawTargets:
     if values.dtype.kind not in _TEXT:
         return RawTargets(names, values)
     words, codes = np.unique(values, return_inverse=True)
-    texts = [w.decode("utf-8", "replace") if isinstance(w, bytes) else str(w) for w in words]
+    texts = [
+        w.decode("utf-8", "backslashreplace") if isinstance(w, bytes) else str(w) for w in words
+    ]
     return RawTargets(names, codes.reshape(values.shape), tuple(texts), labels=True)

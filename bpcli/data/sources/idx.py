@@ -30,6 +30,7 @@ from bpcli.data.sources.source import (
 from bpcli.errors import DataError
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_MOST_AXES = 32  # as NumPy had it up to version 2
 _WORKING_BYTES = 4
 
 
@@ -109,6 +110,8 @@ def _read_header(path: Path, file: IO[bytes]) -> tuple[Shape, np.dtype[Any]]:
         raise DataError(
             f"{path}: not an IDX file, it starts with the bytes {magic.hex(' ') or 'of nothing'}"
         )
+    if magic[3] > _MOST_AXES:
+        raise DataError(f"{path}: declares {magic[3]} axes, arrays have at most {_MOST_AXES}")
     sizes = file.read(4 * magic[3])
     shape = tuple(np.frombuffer(sizes[: len(sizes) // 4 * 4], ">u4").tolist())
     if len(shape) != magic[3] or 0 in shape:
