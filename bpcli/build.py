@@ -99,6 +99,17 @@ def network_for(spec: Spec, description: Description, dtype: DTypeLike | None = 
     )
 
 
+def check_trainable(spec: Spec, network: Network) -> None:
+    """Refuses a network without parameters; raises SpecError."""
+    if not network.parameters.vector.size:
+        raise _placed(
+            spec,
+            "network",
+            "the network has no parameters, so there is nothing to train; add a layer that has "
+            "some, such as `dense: 8`, at network",
+        )
+
+
 def check_last_batch(spec: Spec, dataset: Dataset, network: Network) -> None:
     """Refuses batch norm over the lone example that an epoch ends with; raises SpecError.
 

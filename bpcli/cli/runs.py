@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bpcli import process
-from bpcli.build import check_last_batch, network_for, network_on, prepare
+from bpcli.build import check_last_batch, check_trainable, network_for, network_on, prepare
 from bpcli.cli.parameters import SpecRequest
 from bpcli.data import Dataset, Preparation, load_data
 from bpcli.diagnosis.options import options_of
@@ -39,6 +39,7 @@ def begin(request: SpecRequest, root: Path) -> Training:
     spec = request.load()
     options_of(spec)  # so that a misspelt threshold leaves no run behind
     dataset, network = prepare(spec)
+    check_trainable(spec, network)
     check_last_batch(spec, dataset, network)
     text = normal_form(spec)
     run = RunDirectory.create(root, spec.name)

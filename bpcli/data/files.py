@@ -34,8 +34,9 @@ def existing(path: Path) -> Path:
     """The path if a file is there; raises DataError with the names that are near it."""
     if path.is_file():
         return path
-    if path.is_dir():
-        raise DataError(f"{path}: expected a file, this is a folder")
+    if path.exists():
+        kind = "a folder" if path.is_dir() else "a pipe or a device"
+        raise DataError(f"{path}: expected a file, this is {kind}")
     if not path.parent.is_dir():
         raise DataError(f"{path}: no such file, there is no folder {path.parent}")
     names = sorted(entry.name for entry in path.parent.iterdir() if entry.is_file())
@@ -130,8 +131,8 @@ def read_lines(path: Path) -> Iterator[str]:
 
 def add_to_digest(digest: hashlib._Hash, path: Path) -> None:
     """Adds the file's bytes; of a file beyond a gibibyte its size and 64 samples of a mebibyte."""
-    size = path.stat().st_size
     with reading(path), path.open("rb") as file:
+        size = path.stat().st_size
         if size <= _HASHED_WHOLE:
             while block := file.read(MEBIBYTE):
                 digest.update(block)

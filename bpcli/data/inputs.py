@@ -144,8 +144,10 @@ def fit_inputs(
     missing: str | None,
     shape: Shape | None,
     dtype: str,
+    filled: bool = True,
 ) -> Inputs:
-    """Learns from the rows of the training part how inputs are prepared."""
+    """Learns from the rows of the training part how inputs are prepared. ``filled``: whether the
+    network will see what takes the place of a gap."""
     features = None
     if isinstance(examples.inputs, tuple):
         features = tuple(_feature(c, rows, examples.source) for c in examples.inputs)
@@ -159,7 +161,7 @@ def fit_inputs(
     columns = matrix.shape[1]
     found = None
     if missing == "mean" or scale in ("standard", "minmax"):
-        found = _statistics(matrix, rows)
+        found = _statistics(matrix, rows, filled)
     return Inputs(
         features,
         source_shape,
@@ -183,11 +185,12 @@ def reshaped(source_shape: Shape, shape: Shape | None) -> Shape:
     return shape
 
 
-def _statistics(matrix: Array, rows: Rows) -> Statistics:
+def _statistics(matrix: Array, rows: Rows, filled: bool) -> Statistics:
     def read(part: slice) -> Array:
         return matrix[part if rows is None else rows[part]].astype(np.float64)
 
-    return statistics(read, len(matrix) if rows is None else len(rows), matrix.shape[1])
+    count = len(matrix) if rows is None else len(rows)
+    return statistics(read, count, matrix.shape[1], filled=filled)
 
 
 def _fit_scaling(

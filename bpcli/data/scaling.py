@@ -38,11 +38,7 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of each column: mean, standard deviation (over N), least and greatest value.
-
-    What is not finite is left out of the mean, and counts as the mean after that, because that
-    is what `missing: mean` puts in its place.
-    """
+    """Of each column: mean, standard deviation (over N), least and greatest value."""
 
     mean: Array
     deviation: Array
@@ -59,9 +55,10 @@ def blocks(count: int, columns: int) -> Iterator[slice]:
     return (slice(start, min(start + rows, count)) for start in range(0, count, rows))
 
 
-def statistics(read: Read, count: int, columns: int) -> Statistics:
+def statistics(read: Read, count: int, columns: int, *, filled: bool = True) -> Statistics:
     """Of the rows that ``read`` gives, in two passes: E[(x - mean)²] loses no digits.
 
+    ``filled``: gaps count as the mean, which will be put in their place; else they do not count.
     Columns whose squares would overflow or vanish are taken in a unit of their own.
     """
     total, present = np.zeros(columns), np.zeros(columns)
@@ -91,7 +88,7 @@ def statistics(read: Read, count: int, columns: int) -> Statistics:
         block -= mean
         block[~np.isfinite(block)] = 0
         squares += np.einsum("ij,ij->j", block, block)
-    deviation = np.sqrt(squares / max(count, 1))
+    deviation = np.sqrt(squares / np.maximum(count if filled else present, 1))
     return Statistics(np.ldexp(mean, unit), np.ldexp(deviation, unit), least, greatest)
 
 

@@ -182,6 +182,7 @@ def _fit_series(spec: Spec, examples: Examples, windows: Windows, rows: Array) -
         missing=spec.data.missing and "mean",  # windows with gaps may be left out, rows never
         shape=None,
         dtype=spec.dtype,
+        filled=spec.data.missing == "mean",
     )
     targets = fit_targets(spec, examples.targets, rows, examples.source)
     return Preparation(

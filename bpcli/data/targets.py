@@ -89,7 +89,9 @@ class Targets:
         if self.encoding == SWITCH:
             return codes.reshape(-1, 1).astype(self.dtype)
         assert self.classes is not None
-        return np.eye(len(self.classes), dtype=self.dtype)[codes]
+        one_hot = np.zeros((codes.size, len(self.classes)), self.dtype)
+        one_hot[np.arange(codes.size), codes.reshape(-1)] = 1
+        return one_hot.reshape(*codes.shape, -1)
 
     def _encode_numbers(self, raw: RawTargets, source: Source) -> Array:
         assert self.scaling is not None
@@ -129,7 +131,8 @@ class Targets:
         """What outputs of the network mean, (examples, ...)."""
         outputs = np.asarray(outputs, np.float64)
         if self.encoding == NUMBERS:
-            return Decoded(self.names, self.unscale(outputs).reshape(len(outputs), -1), None)
+            values = self.unscale(outputs).reshape(len(outputs), -1)
+            return Decoded(_numbered(self.names, values.shape[1]), values, None)
         if self.classes is None or self.encoding == FLAGS:
             return Decoded(self.names, _sigmoid(outputs) if self.logits else outputs, None)
         if self.encoding == SWITCH:
@@ -147,6 +150,13 @@ class Targets:
         if self.scaling is None:
             return values
         return self.scaling.undo(values.reshape(len(values), -1)).reshape(values.shape)
+
+
+def _numbered(names: tuple[str, ...], columns: int) -> tuple[str, ...]:
+    """A name a column, also where one array of several axes holds all targets."""
+    if len(names) == columns:
+        return names
+    return tuple(f"{names[0]}_{number}" for number in range(columns))
 
 
 def encoding_of(spec: Spec, header: TargetHeader) -> str | None:
@@ -233,6 +243,7 @@ def _fit_scaling(scale: str | float, values: Array, rows: Array | None) -> Scali
             lambda part: values[part if rows is None else rows[part]].astype(float),
             len(values) if rows is None else len(rows),
             columns,
+            filled=False,
         )
     return fit_scaling(scale, found, columns)
 
@@ -279,8 +290,8 @@ def _check_classes(
     if numeric and np.abs(raw.values).max() >= _NOT_COUNTED:
         raise OptionError(
             "target",
-            f"{spec.loss.name} takes classes; {name!r} has numbers from {_NOT_COUNTED:,} on, several "
-            "of which are one as they are read; write them as words",
+            f"{spec.loss.name} takes classes; {name!r} has numbers from {_NOT_COUNTED:,} on, "
+            "several of which are one as they are read; write them as words",
         )
     fractions = numeric and any(not float(c).is_integer() for c in classes)
     if len(classes) > FEW and (fractions or 2 * len(classes) > raw.values.size):

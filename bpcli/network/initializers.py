@@ -110,10 +110,17 @@ def _variance_scaling(init: spec.VarianceScaling, shape: Shape, random: Generato
     deviation = math.sqrt(init.scale / fan)
     if init.distribution == "uniform":  # of variance limit² / 3
         limit = math.sqrt(3) * deviation
-        return random.uniform(-limit, limit, shape)
+        return _uniform(-limit, limit, shape, random)
     if init.distribution == "normal":
         return deviation * random.standard_normal(shape)
     return deviation / _CUT_DEVIATION * _truncated_normal(shape, random)
+
+
+def _uniform(low: float, high: float, shape: Shape, random: Generator) -> Array:
+    if math.isfinite(high - low):
+        return random.uniform(low, high, shape)
+    share = random.random(shape)
+    return low * (1 - share) + high * share
 
 
 def _truncated_normal(shape: Shape, random: Generator) -> Array:
@@ -154,5 +161,5 @@ _DRAW: dict[str, Any] = {
     "ones": lambda init, shape, random: np.ones(shape),
     "constant": lambda init, shape, random: np.full(shape, init.value),
     "normal": lambda init, shape, random: init.std * random.standard_normal(shape),
-    "uniform": lambda init, shape, random: random.uniform(init.low, init.high, shape),
+    "uniform": lambda init, shape, random: _uniform(init.low, init.high, shape, random),
 }

@@ -188,6 +188,15 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(folder: Pat
     assert resumed.tobytes() == whole.tobytes()
 
 
+def test_a_network_without_parameters_is_refused(folder: Path) -> None:
+    spec = SPEC.replace("[{dense: 4}, tanh, {dense: 3}]", "[relu]").replace("es: 3", "es: 2")
+    write_spec(folder, spec, "none.yaml")
+    ended = inside("train", "none.yaml")
+    assert ended.returncode == 2
+    assert "none.yaml:3:10: the network has no parameters" in ended.stderr
+    assert not (folder / "runs").exists()
+
+
 def test_data_that_lost_rows_are_named_where_a_run_cannot_go_on(folder: Path) -> None:
     table = folder / "a.csv"
     table.write_text("x,y\n" + "".join(f"{n},{n}\n" for n in range(40)))

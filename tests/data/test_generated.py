@@ -124,3 +124,8 @@ def test_gaussian_examples_may_be_fewer_than_their_classes(tmp_path: Path) -> No
     dataset = load(tmp_path, "generate: {gaussian: {samples: 4, features: 3, classes: 6}}")
     assert dataset.preparation.targets.classes == ("0", "1", "2", "3", "4", "5")
     assert sorted(dataset.train.slice(0, 4)[1].tolist()) == [0, 1, 3, 4]
+
+
+def test_more_classes_than_anybody_has_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BpcliError, match="gaussian has at most 1,000,000 classes"):
+        load(tmp_path, "generate: {gaussian: {samples: 10, features: 2, classes: 100000000}}")

@@ -58,6 +58,23 @@ def test_columns_of_any_size_are_scaled(size: float) -> None:
         np.testing.assert_allclose(scaled[:, 0], scaled[:, 1], rtol=1e-13)
 
 
+def test_gaps_count_only_where_they_are_filled(tmp_path: Path) -> None:
+    values = [float(n) for n in range(1, 41)]
+    gaps = {5, 6, 7, 20, 21, 33}
+    rows = "".join("NA\n" if n in gaps else f"{value}\n" for n, value in enumerate(values))
+    write(tmp_path / "a.csv", f"v\n{rows}")
+    present = np.array([value for n, value in enumerate(values) if n not in gaps])
+    series = "path: a.csv, target: v, window: 2, scale: standard, target_scale: standard"
+    for missing, deviation in (
+        ("drop", present.std()),
+        ("mean", np.sqrt(present.var() * len(present) / len(values))),
+    ):
+        data = f"{series}, missing: {missing}"
+        found = load(tmp_path, data, loss="mse", network="[flatten, {dense: 1}]").preparation
+        assert found.inputs.scaling.factor[0] == pytest.approx(1 / deviation)
+        assert found.targets.scaling.factor[0] == pytest.approx(1 / present.std())
+
+
 def test_sums_beyond_the_largest_number_are_no_matter() -> None:
     matrix = np.full((1000, 1), 1.5e308)
     matrix[::2] = 0.5e308

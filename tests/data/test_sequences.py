@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bpcli.build import build_network, prepare
 from bpcli.data import Part, Preparation, describe, load_data, read_part
 from bpcli.data.sequences import windows_of
+from bpcli.data.sources.text import Text
 from bpcli.data.windows import WindowPart, Windows
 from bpcli.errors import BpcliError, DataError, SpecError
 from bpcli.spec import dump_spec, parse_spec, resolve_paths
@@ -428,3 +429,16 @@ def test_a_horizon_beyond_the_data_takes_no_memory(tmp_path: Path) -> None:
             loss="mse",
             network="[flatten, {dense: 1}]",
         )
+
+
+@pytest.mark.parametrize("change", ["grows", "shrinks"])
+def test_a_text_that_changes_while_it_is_read(tmp_path: Path, change: str) -> None:
+    path = write(tmp_path / "a.txt", "abcabcabc")
+    text = Text(path)
+    assert len(text.vocabulary) == 3
+    write(path, "abcabcabcabc" if change == "grows" else "abc")
+    if change == "grows":
+        assert len(text.read().inputs) == 9
+    else:
+        with pytest.raises(DataError, match="became shorter while it was read"):
+            text.read()

@@ -194,6 +194,21 @@ def test_an_empty_cell_of_a_single_column_is_missing(tmp_path: Path) -> None:
     np.testing.assert_array_equal(values, [1, np.nan, 3])
 
 
+def test_a_table_is_read_again_once_however_many_columns_turn_out_to_be_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns, reads, whole = 50, [], Table._rows
+
+    def row(cell: str) -> str:
+        return ",".join([cell] * columns) + "\n"
+
+    names = ",".join(f"c{n}" for n in range(columns))
+    path = write(tmp_path / "t.csv", f"{names}\n" + row("1") + row("") * 4095 + row("w"))
+    monkeypatch.setattr(Table, "_rows", lambda self: reads.append(1) or whole(self))
+    assert all(column.words == ("1", "w") for column in read_table(path).inputs)
+    assert len(reads) == 2
+
+
 def test_more_columns_than_a_table_has_are_refused_at_the_first_line(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", "1," * 100_000 + "2\n")
     with pytest.raises(DataError, match=r"a row of 100,001 cells, .* two \.npy files"):

@@ -194,3 +194,10 @@ def test_classes_that_a_float_cannot_tell_apart_are_refused(tmp_path: Path) -> N
     write(tmp_path / "a.csv", f"x,y\n1,{2**53}\n2,{2**53 + 1}\n3,{2**53 + 4}\n")
     with pytest.raises(SpecError, match="several of which are one as they are read"):
         load(tmp_path, "path: a.csv")
+
+
+def test_targets_of_several_axes_have_a_name_a_column(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.zeros((3, 4, 5)), y=np.zeros((3, 4, 2)))
+    targets = load(tmp_path, "path: a.npz", loss="mse", network="[{dense: 2}]").preparation.targets
+    decoded = targets.decode(np.zeros((3, 4, 2)))
+    assert len(decoded.columns) == len(set(decoded.columns)) == decoded.values.shape[1] == 8

@@ -11,6 +11,7 @@ import pytest
 from bpcli.errors import ShapeError
 from bpcli.network import Network
 from bpcli.network.initializers import fans, initialize
+from bpcli.spec.initializers import Uniform
 from bpcli.spec.layers import Dense
 from bpcli.spec.optimization import MeanSquaredError
 
@@ -147,3 +148,9 @@ def test_both_precisions_start_from_the_same_numbers() -> None:
     assert not np.array_equal(
         other.parameters["dense_1.weight"], double.parameters["dense_1.weight"]
     )
+
+
+def test_uniform_numbers_between_the_largest() -> None:
+    numbers = initialize(Uniform(-1e308, 1e308), (1000,), np.random.default_rng(0))
+    assert np.isfinite(numbers).all()
+    assert abs((numbers * 1e-308).mean()) < 0.1 < np.abs(numbers * 1e-308).max()

@@ -167,7 +167,11 @@ def _deliver(text: str, to: str | None, output: Output, what: str) -> None:
     from bpcli.training.files import write_result
 
     if to is None:
-        output.write(text)
+        from bpcli.report.text import printable
+
+        # a terminal would obey control characters that names hold; programs get what there is
+        terminal = output.environment.stdout_is_terminal
+        output.write(printable(text) if terminal else text)
     else:
         write_result(Path(to), text.encode())
         output.say(f"{what} in {to}")

@@ -102,7 +102,7 @@ class Npz(Source):
                 archive.open(member) as file,
             ):
                 header = read_header(file, place, option, member.file_size)
-        except (RuntimeError, NotImplementedError) as error:  # encrypted, or packed unusually
+        except (RuntimeError, ValueError) as error:  # encrypted, or its place is none
             raise DataError(f"{place}: cannot be unpacked ({error})") from None
         values = math.prod(header.shape)
         check_memory(self.path, values * (header.dtype.itemsize + _WORKING_BYTES))

@@ -23,6 +23,7 @@ from bpcli.memory import format_bytes, physical_memory
 from bpcli.spec.data import Adding, Blobs, Circles, Gaussian, Generator, Moons, Spirals, Xor
 
 Points = tuple[Array, Array]  # inputs (samples, ...), labels or sums (samples,)
+MOST_CLASSES = 1_000_000
 
 
 class Generated(Source):
@@ -46,6 +47,10 @@ class Generated(Source):
                 "generate", f"{options.name}: {samples} samples cannot have {classes} classes"
             )
         self._check_memory(samples * (features + 1))
+        if classes > MOST_CLASSES:
+            raise OptionError(
+                "generate", f"{options.name} has at most {MOST_CLASSES:,} classes, not {classes:,}"
+            )
         names = tuple(map(str, range(classes)))
         return Header((features,), TargetHeader((), True, names), samples)
 

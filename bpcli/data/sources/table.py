@@ -295,13 +295,16 @@ class Table(Source):
         while chunk := list(itertools.islice(rows, _CHUNK_ROWS)):
             self._check_widths(chunk)
             cells = list(zip(*(row for _, row in chunk), strict=True))
+            words: list[str] = []
             for place, column in zip(places, columns, strict=True):
                 try:
                     column.add(cells[place])
                 except OddCell as odd:
                     raise self._odd(column, odd, chunk[odd.row][0]) from None
                 except TextAfterAll:
-                    return self._read(wanted, text | {column.name: True})
+                    words.append(column.name)
+            if words:
+                return self._read(wanted, text | dict.fromkeys(words, True))
             count += len(chunk)
         if not count:
             raise DataError(f"{self.path}: the table has no rows of data")

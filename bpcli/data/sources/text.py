@@ -51,11 +51,15 @@ class Text(Source):
         check_memory(self.path, self._length * dtype.itemsize)
         codes, done = np.empty(self._length, dtype), 0
         for block in self._blocks():
-            found = encode(block, self.vocabulary)
+            if done == self._length:  # what was written after it was counted
+                break
+            found = encode(block, self.vocabulary)[: self._length - done]
             if found.min() < 0:
                 raise self._unknown(block, int(np.argmin(found)), done)
-            codes[done : done + len(block)] = found
-            done += len(block)
+            codes[done : done + len(found)] = found
+            done += len(found)
+        if done < self._length:
+            raise DataError(f"{self.path}: became shorter while it was read; try again")
         return Examples(codes, None, self)
 
     @cached_property
