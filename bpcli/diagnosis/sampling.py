@@ -64,7 +64,7 @@ class ParameterSample:
         random = np.random.default_rng(0)
         names = dict.fromkeys(name for names in layers.values() for name in names)
         chosen = {name: _chosen(layout, name, random) for name in names}
-        self.places = np.concatenate(list(chosen.values()))
+        self.places = np.concatenate([np.empty(0, np.intp), *chosen.values()])  # or none at all
         edges = np.cumsum([0, *map(len, chosen.values())]).tolist()
         parts = dict(zip(names, map(slice, edges, edges[1:]), strict=False))
         self.layers = {

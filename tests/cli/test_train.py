@@ -195,6 +195,8 @@ def test_a_network_without_parameters_is_refused(folder: Path) -> None:
     assert ended.returncode == 2
     assert "none.yaml:3:10: the network has no parameters" in ended.stderr
     assert not (folder / "runs").exists()
+    for look in (("diagnose",), ("bench", "--seconds", "0.1"), ("gradcheck",), ("show",)):
+        assert inside(*look, "none.yaml").returncode == 0
 
 
 def test_data_that_lost_rows_are_named_where_a_run_cannot_go_on(folder: Path) -> None:
