@@ -100,7 +100,8 @@ def test_a_step_allocates_no_arrays_of_the_batch(name: str) -> None:
     layer = WEIGHTED.get(name) or ELEMENTWISE[name]
     random = np.random.default_rng(0)
     network = Network([spec.Dense(512), layer], MeanSquaredError(), LARGE[1:])
-    inputs, targets = random.standard_normal((2, *LARGE), np.float32)
+    times = 4 if name == "gelu" else 1  # it has three arrays for its blocks of 256 KiB
+    inputs, targets = random.standard_normal((2, times * LARGE[0], *LARGE[1:]), np.float32)
     network.loss_and_gradients(inputs, targets)
     buffers = buffers_of(network)
     tracemalloc.start()
@@ -111,8 +112,8 @@ def test_a_step_allocates_no_arrays_of_the_batch(name: str) -> None:
         tracemalloc.stop()
     assert buffers_of(network) == buffers
     # NumPy converts types in blocks of 64 kB, NumPy 2.0 in two of them; dropout's random bytes are
-    # a quarter or half of an array, gelu works in blocks of its own
-    allowed = {"dropout": 0.4, "dropout, 16 bits": 0.7, "gelu": 0.7}.get(name, 0.3)
+    # a quarter or half of an array
+    allowed = {"dropout": 0.4, "dropout, 16 bits": 0.7, "gelu": 0.4}.get(name, 0.3)
     assert peak < allowed * inputs.nbytes
 
 
