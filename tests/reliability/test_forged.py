@@ -166,7 +166,7 @@ SUBSTITUTES = (
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("share", [0.02, pytest.param(1.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("share", [0.008, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_whatever_stands_in_a_value_s_place_is_used_or_refused(
     tmp_path: Path, kind: str, share: float
 ) -> None:
