@@ -7,14 +7,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bpcli.errors import CheckpointError
 from bpcli.spec.model import Spec
 from bpcli.spec.optimization import OPTIMIZERS, SCHEDULES
 from bpcli.training import Listener, Outcome, RunDirectory, StepEvent, Trainer, checkpoint
+from bpcli.training.metrics import Meter
 
-from .support import InterruptAt, dataset, layer, make_run, make_spec, make_trainer
+from .support import InterruptAt, MemoryTargets, dataset, layer, make_run, make_spec, make_trainer
 
 OPTIMIZER = {
     "sgd": OPTIMIZERS["sgd"](0.1),
@@ -240,3 +242,46 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     trainer.resume()
     assert trainer.train() == expected
     assert files(run) == whole
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "reason"),
+    [
+        ("epochs", 99, "it has made 99 epochs, this run has"),
+        ("stepper.steps", 999, "it has made 999 steps, this run has"),
+        ("stepper.optimizer.steps", 1, "its optimizer has made 1 steps"),
+        ("stepper.batches.order", np.zeros(21, np.int64), "its order of examples is not one of 21"),
+        ("stepper.batches.order", None, "its order of examples is not one of 21"),
+        ("stepper.batches.position", 22, "it has seen 22 examples of 21"),
+        ("network.parameters", np.zeros((1, 3), np.float32), "float32 numbers of shape"),
+        ("best", {}, "`best.network` is missing"),
+    ],
+)
+def test_a_checkpoint_that_contradicts_its_run_is_refused(
+    tmp_path: Path, place: str, value: Any, reason: str
+) -> None:
+    spec, run = spec_of("adam", "cosine", ()), make_run(tmp_path)
+    make_trainer(spec, run=run, listeners=[InterruptAt(8)]).train()
+    tree, _ = run.load_last()
+    *above, name = place.split(".")
+    inside = tree
+    for each in above:
+        inside = inside[each]
+    inside[name] = value
+    with pytest.raises(CheckpointError, match=f"the checkpoint is of another run: .*{reason}"):
+        make_trainer(spec, run=run).restore(tree)
+    if place == "stepper.batches.order":  # at the start of an epoch another one is drawn
+        tree["stepper"]["batches"]["position"] = 0
+        make_trainer(spec, run=run).restore(tree)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("sums", np.zeros((4, 9))), ("outputs", np.zeros((2, 9)))]
+)
+def test_sums_of_errors_of_another_network_are_refused(name: str, value: Any) -> None:
+    meter = Meter(MemoryTargets("numbers"))
+    meter.add(np.ones((3, 2)), np.zeros((3, 2)), 1.0)
+    state = meter.state()
+    state["metric"][name] = value
+    with pytest.raises(ValueError, match=r"its (sums of errors|outputs and targets) are not of"):
+        Meter(MemoryTargets("numbers")).restore(state, (2,))
