@@ -11,7 +11,7 @@ import click
 
 from bpcli.cli.exit_codes import ExitCode
 from bpcli.cli.output import Output
-from bpcli.cli.pages import writable
+from bpcli.cli.pages import ResultFile
 from bpcli.cli.parameters import SpecRequest
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ fix_option = click.option(
     "--fix",
     "fix_file",
     metavar="FILE",
-    type=click.Path(),
-    callback=writable,
+    type=ResultFile(),
     help="Look for the smallest change that cures, prove it by training both, and write the cured "
     "spec; - prints the difference instead.",
 )

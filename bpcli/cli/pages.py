@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,26 +15,27 @@ if TYPE_CHECKING:
     from bpcli.report.charts import Chart
 
 
-def writable(_: click.Context, __: click.Parameter, file: str | None) -> str | None:
-    """Refuses before anything is computed what could not be written at the end."""
-    if file not in (None, "-"):
-        from bpcli.training.files import check_place
+class ResultFile(click.Path):
+    """A file for a result, or `-`; refuses before any work what could not be written at the end."""
 
-        check_place(Path(file))
-    return file
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value != "-" and not (ctx is not None and ctx.resilient_parsing):  # not for a Tab
+            from bpcli.training.files import check_place
+
+            check_place(Path(value))
+        return super().convert(value, param, ctx)
 
 
 html_option = click.option(
     "--html",
     "html_file",
     metavar="FILE",
-    type=click.Path(),
-    callback=writable,
+    type=ResultFile(),
     help="Write the result as a page too; - is standard output, instead of text.",
 )
 
 
-def _plot_file(context: click.Context, option: click.Parameter, file: str | None) -> Path | None:
+def _plot_file(_: click.Context, __: click.Parameter, file: str | None) -> Path | None:
     """Refuses before anything is computed what could not be drawn at the end."""
     if file is None:
         return None
@@ -45,7 +46,6 @@ def _plot_file(context: click.Context, option: click.Parameter, file: str | None
         raise click.UsageError(
             "--plot needs matplotlib, which is not installed; `pip install 'bpcli[plot]'` brings it"
         )
-    writable(context, option, file)
     return path
 
 
@@ -53,7 +53,7 @@ plot_option = click.option(
     "--plot",
     "plot_file",
     metavar="FILE",
-    type=click.Path(),
+    type=ResultFile(),
     callback=_plot_file,
     help="Draw the charts into a .png or .svg; needs matplotlib: bpcli[plot].",
 )

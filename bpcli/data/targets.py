@@ -361,9 +361,8 @@ _CHECKS = {
 def _check_size(values: Array) -> None:
     """Errors are squared in the units of the data, which must neither overflow nor vanish."""
     largest = np.abs(values).max(axis=0, initial=0).astype(np.float64)
-    odd = largest[
-        ((largest > 1 / _LEAST) | (largest < _LEAST)) & (largest > 0) & np.isfinite(largest)
-    ]
+    sizes = largest[(largest > 0) & np.isfinite(largest)]
+    odd = sizes[(sizes < _LEAST) | (sizes > 1 / _LEAST)]
     if odd.size:
         raise OptionError(
             "target",

@@ -209,6 +209,17 @@ def test_what_could_not_be_written_is_refused_before_the_work(
     assert "a bug" not in ended.stderr
 
 
+def test_completing_a_command_touches_no_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bpcli.training.files.check_place", lambda _: pytest.fail("it was touched"))
+    line = ["diagnose", "small.yaml", "--html", "a.html", "--fix", "b.yaml"]
+    with group.make_context("bpcli", line, resilient_parsing=True) as context:
+        found = group.get_command(context, "diagnose")
+        assert found is not None
+        found.make_context("diagnose", line[1:], parent=context, resilient_parsing=True)
+
+
 @pytest.mark.parametrize("descriptors", [9, 12])
 def test_a_system_that_gives_no_more_files_is_no_bug(folder: Path, descriptors: int) -> None:
     limit = f'ulimit -n {descriptors}; exec "$@"'

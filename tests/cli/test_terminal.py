@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .program import SPEC, command, environment, write_spec
+from .program import SPEC, bpcli, command, environment, write_spec
 
 pty = pytest.importorskip("pty")
 HIDE, SHOW, UP = "\x1b[?25l", "\x1b[?25h", "\x1b[1A"
@@ -84,3 +84,16 @@ def test_a_text_with_control_characters_commands_no_terminal(tmp_path: Path) -> 
     assert code == 0
     assert "\\x1b" in sent
     assert "\x1b" not in sent
+
+
+def test_predictions_give_a_terminal_no_orders(folder: Path) -> None:
+    """Names of classes come from the data, whoever wrote them."""
+    rows = "0,\x1b[31mred\n1,blue\n" * 10
+    (folder / "a.csv").write_text(f"x,y\n{rows}", encoding="utf-8")
+    spec = SPEC.replace("{generate: {blobs: {samples: 60, classes: 3}}", "{path: a.csv")
+    write_spec(folder, spec.replace("dense: 3", "dense: 2"), "small.yaml")
+    assert bpcli("train", "small.yaml", "-q", folder=folder).returncode == 0
+    code, sent = on_terminal("predict", "runs/small/1", "a.csv", folder=folder)
+    assert code == 0
+    assert "\x1b[31mred" not in sent
+    assert r"\x1b[31mred" in sent

@@ -111,14 +111,18 @@ def test_an_archive_that_unpacks_to_far_more(tmp_path: Path) -> None:
     refused_cheaply(tmp_path, "refused, .* unpack to", path="a.npz")
 
 
-@pytest.mark.parametrize("method", ["ZIP_DEFLATED", "ZIP_BZIP2", "ZIP_LZMA"])
-def test_an_archive_that_lies_about_what_is_packed(tmp_path: Path, method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "megabytes"), [("ZIP_DEFLATED", 100), ("ZIP_BZIP2", 1), ("ZIP_LZMA", 1)]
+)
+def test_an_archive_that_lies_about_what_is_packed(
+    tmp_path: Path, method: str, megabytes: int
+) -> None:
     path = tmp_path / "a.npz"
     with zipfile.ZipFile(path, "w", getattr(zipfile, method)) as archive:
         for name in ("x.npy", "y.npy"):
             with archive.open(name, "w") as file:
-                file.write(npy_header((200 << 20,), "|i1"))
-                for _ in range(200):
+                file.write(npy_header((megabytes << 20,), "|i1"))
+                for _ in range(megabytes):
                     file.write(bytes(1 << 20))
     content = bytearray(path.read_bytes())
     place = content.find(b"PK\x01\x02")
@@ -127,6 +131,25 @@ def test_an_archive_that_lies_about_what_is_packed(tmp_path: Path, method: str) 
         place = content.find(b"PK\x01\x02", place + 1)
     path.write_bytes(content)
     refused_cheaply(tmp_path, "refused, .* unpack to|NumPy does not use", path="a.npz")
+
+
+def test_an_entry_beyond_the_end_of_its_archive(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, x=X, y=Y)
+    content = path.read_bytes()
+    place = content.find(b"PK\x01\x02")  # the first entry in the central directory
+    name, extra = struct.unpack("<HH", content[place + 28 : place + 32])
+    end = place + 46 + name + extra
+    far = struct.pack("<HHQ", 1, 8, 2**64 - 1)  # where it begins, in 64 bits
+    changed = bytearray(content[:end] + far + content[end:])
+    changed[place + 30 : place + 32] = struct.pack("<H", extra + len(far))
+    changed[place + 42 : place + 46] = b"\xff" * 4
+    last = changed.find(b"PK\x05\x06")
+    (size,) = struct.unpack("<I", changed[last + 12 : last + 16])
+    changed[last + 12 : last + 16] = struct.pack("<I", size + len(far))
+    path.write_bytes(changed)
+    with pytest.raises(DataError, match=r"a\.npz: "):
+        read(tmp_path, path="a.npz")
 
 
 def test_texts_without_a_character_take_no_memory(tmp_path: Path) -> None:

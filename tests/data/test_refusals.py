@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
 from pathlib import Path
 
@@ -199,3 +200,9 @@ def test_headers_of_different_lengths_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "y.npy", Y[:4])
     with pytest.raises(BpcliError, match="6 inputs and 4 targets"):
         describe(spec_of(tmp_path, "inputs: x.npy, targets: y.npy"))
+
+
+def test_a_pipe_is_said_to_be_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.csv")
+    with pytest.raises(BpcliError, match="expected a file, this is a pipe or a device"):
+        load(tmp_path, "path: a.csv")

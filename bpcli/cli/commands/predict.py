@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bpcli.cli.output import Output
-from bpcli.cli.pages import writable
+from bpcli.cli.pages import ResultFile
 from bpcli.cli.parameters import (
     Integer,
     Number,
@@ -30,15 +30,7 @@ _DIGITS = {"float32": 7, "float64": 15}
 @click.command()
 @run_argument
 @click.argument("given", metavar="[FILE|PROMPT]", required=False)
-@click.option(
-    "--output",
-    "-o",
-    "to",
-    metavar="FILE",
-    type=click.Path(),
-    callback=writable,
-    help="Write here.",
-)
+@click.option("--output", "-o", "to", metavar="FILE", type=ResultFile(), help="Write here.")
 @click.option(
     "--format",
     "kind",
@@ -144,7 +136,7 @@ def _write_on(
     writing: dict[str, Any],
 ) -> None:
     """The prompt and what the network makes of it; shown as it comes."""
-    from bpcli.report.text import plural, printable
+    from bpcli.report.text import plural
     from bpcli.training.files import to_json
     from bpcli.training.generation import generate
 
@@ -152,10 +144,8 @@ def _write_on(
     options |= {option: value for option, value in writing.items() if value is not None}
     characters = generate(trained.network, trained.preparation, prompt, **options)
     if kind == "text" and to is None:
-        pieces = chain((prompt,), characters, ("\n",))
-        terminal = output.environment.stdout_is_terminal  # it would obey control characters
-        for piece in map(printable, pieces) if terminal else pieces:
-            output.write(piece)
+        for piece in chain((prompt,), characters, ("\n",)):
+            output.write(_shown(piece, output))
         return
     text = prompt + "".join(characters)
     if kind == "json":
@@ -167,14 +157,17 @@ def _deliver(text: str, to: str | None, output: Output, what: str) -> None:
     from bpcli.training.files import write_result
 
     if to is None:
-        from bpcli.report.text import printable
-
-        # a terminal would obey control characters that names hold; programs get what there is
-        terminal = output.environment.stdout_is_terminal
-        output.write(printable(text) if terminal else text)
+        output.write(_shown(text, output))
     else:
         write_result(Path(to), text.encode())
         output.say(f"{what} in {to}")
+
+
+def _shown(text: str, output: Output) -> str:
+    """As it is for programs; a terminal would obey its control characters."""
+    from bpcli.report.text import printable
+
+    return printable(text) if output.environment.stdout_is_terminal else text
 
 
 def _filling(missing: str | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bpcli.cli.output import Output
-from bpcli.cli.pages import plot_option, writable, write_page, write_plot
+from bpcli.cli.pages import ResultFile, plot_option, write_page, write_plot
 from bpcli.cli.parameters import layers_of, layers_option, message_parameters, run_argument
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     "--html",
     "file_",
     metavar="FILE",
-    type=click.Path(),
-    callback=writable,
+    type=ResultFile(),
     help="Where the page goes; default: report.html in the run directory. - is standard output.",
 )
 @plot_option

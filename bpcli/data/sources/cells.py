@@ -105,7 +105,7 @@ def _parse(cells: Sequence[str], decimal_comma: bool, before: set[str]) -> Array
     marks = before | {mark for mark in ".," if decimal_comma and mark in text}
     mixed = len(marks) > 1
     try:
-        if "_" not in text and not (mixed and before):  # float("1_000") is for Python alone
+        if "_" not in text and not mixed:  # float("1_000") is a thousand to Python alone
             numbers = np.array(list(map(float, cells)))
             before |= marks
             return numbers
